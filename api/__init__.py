@@ -1,0 +1,1 @@
+"""Answers people: HTTP, WebSocket, sessions, and the page."""

@@ -1,0 +1,75 @@
+"""The app: routes, errors, the live socket, the page."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from psycopg_pool import AsyncConnectionPool
+
+from api import live, problem
+from api.routes import alarms, annunciator, current, events, health, interlocks, plant, readings, session
+from api.service import Pool, Service
+from api.sessions import Sessions
+from telemetry.feed.client import Mirror
+from telemetry.plant.model import Plant
+
+PAGE = Path(__file__).parent / "static"
+
+
+def create(configured: Plant, mirror: Mirror, database_url: Callable[[], str], open_reading: bool) -> FastAPI:
+    """The app for one plant. `open_reading`: in the demo, reading needs no session on loopback."""
+    pool: Pool = AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=8,
+        open=False,
+        kwargs={"autocommit": True},
+        reconnect_timeout=1e9,
+        max_waiting=100,
+    )
+    service = Service(
+        configured, mirror, pool, Sessions(), open_reading, {alarm.id: alarm for alarm in configured.alarms}
+    )
+    hub = live.Hub(service)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        mirror.listeners.append(hub.take)
+        async with asyncio.TaskGroup() as tasks:
+            await pool.open(wait=False)
+            running = [tasks.create_task(mirror.run()), tasks.create_task(hub.run())]
+            yield
+            for task in running:
+                task.cancel()
+            await pool.close(timeout=2.0)
+
+    app = FastAPI(
+        title="telemetry",
+        description="Real-time telemetry of a GMP cell-therapy plant.",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.service, app.state.hub = service, hub
+    problem.install(app)
+    for module in (session, plant, current, readings, alarms, annunciator, interlocks, events):
+        app.include_router(module.router, prefix="/api/v1")
+    app.include_router(health.router)
+    app.include_router(live.router)
+    _page(app)
+    return app
+
+
+def _page(app: FastAPI) -> None:
+    if (PAGE / "index.html").is_file():
+        app.mount("/", StaticFiles(directory=PAGE, html=True))
+        return
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    def missing() -> str:  # pyright: ignore[reportUnusedFunction]
+        return "<p>The page has not been built: run <code>make page</code>. The API is at <code>/api/v1</code>.</p>"

@@ -1,0 +1,62 @@
+"""Interlocks: which are tripped, and their reset."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from api.problem import PROBLEMS
+from api.service import Permitted, TheService, reader
+from api.sessions import Session
+from api.shapes import iso
+from telemetry.feed.messages import Command
+
+router = APIRouter(prefix="/interlocks", tags=["interlocks"], responses=PROBLEMS)
+
+
+class ResetAct(BaseModel):
+    comment: Annotated[str, Field(max_length=2000)] | None = None
+
+
+@router.get("", dependencies=[Depends(reader)])
+def interlocks(service: TheService) -> list[dict[str, Any]]:
+    """Every row of the cause-and-effect matrix with its state."""
+    states = {info.id: info for info in service.mirror.interlocks}
+    found: list[dict[str, Any]] = []
+    for row in service.plant.interlocks:
+        info, entry = states.get(row.id), row.entry
+        found.append(
+            {
+                "id": row.id,
+                "equipment": row.equipment,
+                "area": row.area,
+                "title": entry.title.model_dump(),
+                "cause": {
+                    "tag": row.cause.id,
+                    "kind": entry.cause.kind,
+                    "limit": entry.cause.limit,
+                    "delay_s": entry.cause.delay_s,
+                    "on_bad": entry.cause.on_bad,
+                },
+                "effects": [{"tag": tag, "value": value} for tag, value, _ in row.effects],
+                "reset": entry.reset,
+                "tripped": info.tripped if info else None,
+                "cause_present": info.cause if info else None,
+                "since": iso(info.since_ns) if info else None,
+                "confirmed": info.confirmed if info else None,
+            }
+        )
+    return found
+
+
+@router.post("/{interlock}/reset")
+async def reset(
+    interlock: str,
+    act: ResetAct,
+    service: TheService,
+    session: Annotated[Session, Depends(Permitted("interlock.reset"))],
+) -> dict[str, Any]:
+    """Releases a tripped interlock whose cause is healthy. Nothing restarts by itself."""
+    command = Command(id=0, verb="reset-interlock", target=interlock, person=session.user, comment=act.comment)
+    await service.act(command)
+    return next(row for row in interlocks(service) if row["id"] == interlock)

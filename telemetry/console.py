@@ -1,0 +1,47 @@
+"""The console script `telemetry`. Its verbs come from all packages by entry points, so nothing here imports what is above."""
+
+import logging
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+from telemetry.errors import Refusal
+
+app = typer.Typer(
+    help="Real-time telemetry of a GMP cell-therapy plant.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def verbs() -> None:
+    """Real-time telemetry of a GMP cell-therapy plant."""
+    # A callback keeps the verb's name on the command line where only one verb was loaded.
+
+
+def _load(verb: str) -> None:
+    """Adds the verb that is asked for, or all: a fault is to be seen at once, not after every package was imported."""
+    entries = entry_points(group="telemetry.commands")
+    wanted = [entry for entry in entries if entry.name == verb] or list(entries)
+    for place in sorted({entry.value for entry in wanted}):
+        next(entry for entry in wanted if entry.value == place).load()(app)
+
+
+def main() -> None:
+    """Runs one verb. A refusal is said in plain words, on standard error, with exit status 1."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    _load(sys.argv[1] if len(sys.argv) > 1 else "")
+    try:
+        app()
+    except Refusal as refusal:
+        typer.echo(f"{refusal.what}\n{refusal.remedy}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The process that warns: scans, evaluates, trips, annunciates, journals. No database connection at all."""

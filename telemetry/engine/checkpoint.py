@@ -1,0 +1,125 @@
+"""The core's state on disk: saved at most every 60 s, restored at start, then the journaled inputs after it are replayed.
+
+State is kept by the ids of alarms and interlocks, not by their place, so that a changed configuration keeps what it can. The
+file begins with the CRC-32 of the rest: a damaged one is none, and everything in the journal is replayed instead.
+"""
+
+import os
+import zlib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from alarms.core import Core
+
+_FORM = 1
+
+
+def save(path: Path, core: Core, order: int, number: int, now_ns: int, texts: dict[str, str | None]) -> None:
+    """Writes the state after the input `order` and event `number`; whole or not at all. Blocks: call it in a thread."""
+    rules = core.defined
+    state = {
+        "form": _FORM,
+        "order": order,
+        "number": number,
+        "time_ns": now_ns,
+        "texts": texts,
+        "rules": {"ids": _owners(core), "columns": _columns(core.limits) | {"last": _last(core).tobytes()}},
+        "alarms": {
+            "ids": list(rules.alarms),
+            "columns": _columns(core.states) | {"silenced_until_ns": core.annunciator.silenced_until_ns.tobytes()},
+            "acknowledged_by": {rules.alarms[i]: person for i, person in core.states.acknowledged_by.items()},
+        },
+        "interlocks": {
+            "ids": [row.id for row in rules.interlocks],
+            "columns": _columns(core.interlocks),
+            "releasing": core.interlocks.releasing,
+        },
+    }
+    body = msgspec.msgpack.encode(state)
+    new = path.with_suffix(".new")
+    with new.open("wb") as file:
+        file.write(zlib.crc32(body).to_bytes(4, "big") + body)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def restore(path: Path, core: Core) -> dict[str, Any] | None:
+    """Puts the saved state into `core`; gives what else was saved (order, number, time_ns, texts), or None without a usable one."""
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    if len(data) < 4 or zlib.crc32(data[4:]) != int.from_bytes(data[:4], "big"):
+        return None
+    state = msgspec.msgpack.decode(data[4:])
+    if state["form"] != _FORM:
+        return None
+    rules = core.defined
+    _put(core.limits, state["rules"], _owners(core))
+    _put_last(core, state["rules"])
+    _put(core.states, state["alarms"], list(rules.alarms))
+    saved = state["alarms"]
+    silenced = dict(zip(saved["ids"], np.frombuffer(saved["columns"]["silenced_until_ns"], np.int64), strict=True))
+    for alarm, i in core.number.items():
+        core.annunciator.silenced_until_ns[i] = silenced.get(alarm, 0)
+        if alarm in saved["acknowledged_by"]:
+            core.states.acknowledged_by[i] = saved["acknowledged_by"][alarm]
+    _put(core.interlocks, state["interlocks"], [row.id for row in rules.interlocks])
+    core.interlocks.releasing.update(state["interlocks"]["releasing"])
+    core.due_ns[:] = 0  # delays that were running are looked at once, at the first step
+    core.wake_ns = 0
+    return {key: state[key] for key in ("order", "number", "time_ns", "texts")}
+
+
+_CONFIGURED = frozenset({"latching"})
+
+
+def _owners(core: Core) -> list[str]:
+    """Whose rule each rule is, by name."""
+    d = core.defined
+    return [
+        d.alarms[alarm] if alarm >= 0 else f"cause {d.interlocks[interlock].id}"
+        for alarm, interlock in zip(d.alarm_of, d.interlock_of, strict=True)
+    ]
+
+
+def _last(core: Core) -> NDArray[np.float64]:
+    """The newest value of each rule (NaN: none yet), for an alarm that its delay raises before the next frame."""
+    last = np.full(len(core.defined.rules.slot), np.nan)
+    for layout, values in core.last.items():
+        part = core.defined.parts[layout]
+        last[part] = values[core.defined.rules.slot[part]]
+    return last
+
+
+def _put_last(core: Core, saved: dict[str, Any]) -> None:
+    last = dict(zip(saved["ids"], np.frombuffer(saved["columns"]["last"]), strict=True))
+    of_rule = np.array([last.get(owner, np.nan) for owner in _owners(core)])
+    for layout, part in enumerate(core.defined.parts):
+        slots = core.defined.rules.slot[part]
+        if len(slots):
+            core.last[layout] = np.full(slots.max() + 1, np.nan)
+            core.last[layout][slots] = of_rule[part]
+
+
+def _columns(arrays: Any) -> dict[str, bytes]:
+    named = ((f.name, getattr(arrays, f.name)) for f in fields(arrays) if f.name not in _CONFIGURED)
+    return {name: column.tobytes() for name, column in named if isinstance(column, np.ndarray)}
+
+
+def _put(arrays: Any, saved: dict[str, Any], ids: list[str]) -> None:
+    old = {name: i for i, name in enumerate(saved["ids"])}
+    pairs = [(new, old[name]) for new, name in enumerate(ids) if name in old]
+    if not pairs:
+        return
+    to, source = (np.array(side, np.intp) for side in zip(*pairs, strict=True))
+    for f in fields(arrays):
+        column = getattr(arrays, f.name)
+        if isinstance(column, np.ndarray) and f.name in saved["columns"]:
+            column[to] = np.frombuffer(saved["columns"][f.name], column.dtype)[source]

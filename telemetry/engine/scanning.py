@@ -1,0 +1,77 @@
+"""When devices are scanned: second n of a device starts at n plus its phase, phases spread over the second.
+
+The grid is the engine's clock, so nothing drifts. A scan never overruns its second (its deadline is shorter); where the
+process itself was held up, the seconds that were not scanned are reported, not skipped in silence.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from drivers.device import Device
+from drivers.frame import Scan
+from telemetry.clock import Clock
+
+SECOND: Final = 1_000_000_000
+SPREAD: Final = 0.9
+"""Part of the second over which the phases are spread."""
+
+
+def phases_ns(count: int) -> list[int]:
+    """Start of each of `count` devices within the second."""
+    return [int(i * SPREAD * SECOND / max(count, 1)) for i in range(count)]
+
+
+def next_slot(now_ns: int, phase_ns: int, last_slot_ns: int) -> int:
+    """The slot whose start comes next; never one that was scanned already."""
+    slot = ((now_ns - phase_ns) // SECOND + 1) * SECOND
+    return max(slot, last_slot_ns + SECOND)
+
+
+class Lateness:
+    """How late scans start, collected for one report: milliseconds."""
+
+    def __init__(self) -> None:
+        self._late: list[float] = []
+
+    def add(self, late_ms: float) -> None:
+        if len(self._late) < 100_000:
+            self._late.append(late_ms)
+
+    def take(self) -> dict[str, float]:
+        """p50, p99 and maximum since the last call."""
+        late, self._late = sorted(self._late), []
+        if not late:
+            return {}
+        return {
+            "scan_lateness_ms_p50": late[len(late) // 2],
+            "scan_lateness_ms_p99": late[min(len(late) - 1, int(len(late) * 0.99))],
+            "scan_lateness_ms_max": late[-1],
+            "scans": float(len(late)),
+        }
+
+
+async def scan_forever(
+    name: str,
+    device: Device,
+    phase_ns: int,
+    clock: Clock,
+    take: Callable[[str, Scan], None],
+    missed: Callable[[str, int, int], None],
+    lateness: Lateness,
+) -> None:
+    """Scans one device each second. `missed` is told of slots that were not scanned, as first and last slot in ns."""
+    slot = -SECOND
+    while True:
+        now = clock.now()
+        last, slot = slot, next_slot(now, phase_ns, slot)
+        if last >= 0 and slot > last + SECOND:
+            missed(name, last + SECOND, slot - SECOND)
+        await asyncio.sleep(max(0, slot + phase_ns - now) / 1e9)
+        lateness.add((clock.now() - slot - phase_ns) / 1e6)
+        take(name, await device.scan(slot))
+
+
+def spread(devices: Sequence[str]) -> dict[str, int]:
+    """Each device's phase in ns, by name."""
+    return dict(zip(devices, phases_ns(len(devices)), strict=True))

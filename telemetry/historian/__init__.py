@@ -1,0 +1,1 @@
+"""The process that keeps: follows the journal into TimescaleDB, exactly once, whatever dies."""

@@ -1,0 +1,1 @@
+"""Named users with roles and passwords."""

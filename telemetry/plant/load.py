@@ -1,0 +1,70 @@
+"""Reads the config folder into a Plant, or raises ConfigError with every mistake at once."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from telemetry.errors import Refusal
+from telemetry.plant.check import check
+from telemetry.plant.findings import Findings, Mistake, ordered
+from telemetry.plant.model import Plant
+from telemetry.plant.parse import parse
+from telemetry.plant.resolve import resolve
+
+
+class ConfigError(Refusal):
+    """The configuration has mistakes; `mistakes` lists all of them, and the text shows each with file, line and remedy."""
+
+    def __init__(self, mistakes: tuple[Mistake, ...]) -> None:
+        self.mistakes = mistakes
+        super().__init__("\n".join(str(m) for m in mistakes), "\nMend them; `telemetry check` lists what is left.")
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """A config folder as found. `plant` holds what resolved: with mistakes it is incomplete, and nothing may run on it."""
+
+    plant: Plant
+    mistakes: tuple[Mistake, ...]
+    warnings: tuple[Mistake, ...]
+
+
+def folder() -> Path:
+    """The config folder: TELEMETRY_CONFIG, else ``config`` beside the installed packages' source, else ``config`` here."""
+    given = os.environ.get("TELEMETRY_CONFIG")
+    if given:
+        return Path(given)
+    beside = Path(__file__).resolve().parents[2] / "config"
+    return beside if beside.is_dir() else Path("config")
+
+
+def digest(root: Path) -> str:
+    """SHA-256 over the names and bytes of all YAML files below `root`."""
+    total = hashlib.sha256()
+    for file in sorted(root.rglob("*.yaml")):
+        total.update(str(file.relative_to(root)).encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def survey(root: Path | None = None) -> Survey:
+    """What stands in folder `root` (default: `folder()`), with all its mistakes and warnings. Refuses a missing folder."""
+    root = root or folder()
+    if not root.is_dir():
+        missing = Mistake(
+            str(root), 1, "the config folder does not exist", "Set TELEMETRY_CONFIG to the folder of plant.yaml."
+        )
+        raise ConfigError((missing,))
+    findings = Findings()
+    files = parse(root, findings)
+    plant, origins = resolve(files, digest(root), findings)
+    check(plant, origins, files, findings)
+    return Survey(plant, ordered(findings.mistakes), ordered(findings.warnings))
+
+
+def load(root: Path | None = None) -> Plant:
+    """The plant in folder `root` (default: `folder()`). Raises ConfigError that lists every mistake."""
+    found = survey(root)
+    if found.mistakes:
+        raise ConfigError(found.mistakes)
+    return found.plant

@@ -1,0 +1,217 @@
+"""The form of the YAML files in the config folder, as Pydantic models; `telemetry check --schema` exports them as JSON Schema.
+
+plant.yaml            the site                                     PlantFile
+areas/*.yaml          one workshop each, its lines and shared parts AreaFile
+templates/*.yaml      rooms and equipment of a kind of line        TemplateFile
+profiles/*.yaml       one model of device each                     drivers.profile.Profile
+alarms/*.yaml         rationalised alarms by type of equipment     AlarmFile
+interlocks.yaml       causes and effects by type of equipment      InterlockFile
+annunciators.yaml     horn and lamps of each area                  AnnunciatorFile
+roles.yaml            what each role may do                        RoleFile
+requirements.yaml     what the user asked for, numbered            RequirementFile
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from drivers.profile import Strict, Text
+
+Grade = Literal["A", "B", "C", "D", "CNC"]
+RoomState = Literal["at rest", "in operation"]
+Mode = Literal["isolator", "bsc"]
+Priority = Annotated[int, Field(ge=1, le=4)]
+Delay = Annotated[float, Field(ge=0, le=86_400)]
+AlarmClass = Literal["critical", "safety", "environment", "process", "equipment", "diagnostic"]
+"""Which governance applies. critical: product at stake, acknowledged with a signature and never shelved; safety: people at
+stake, never shelved; environment and process: part of a batch's evidence; equipment and diagnostic: for maintenance."""
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+
+
+class Site(Strict):
+    """The plant as a whole; `timezone` is an IANA name and is used for showing only."""
+
+    id: Identifier
+    name: Text
+    timezone: str
+
+
+class PlantFile(Strict):
+    site: Site
+    retention_days: Annotated[int, Field(ge=1)] = 3650
+
+
+class RoomEntry(Strict):
+    """A room; `line` is absent for a room that lines share. `higher_than` names the room below it in the pressure cascade."""
+
+    id: str
+    name: Text
+    grade: Grade
+    state: RoomState = "in operation"
+    higher_than: str | None = None
+
+
+class EquipmentEntry(Strict):
+    """A qualified asset and the address of the device that speaks for it: ``opc.tcp://host:port`` or ``modbus://host:port/unit``.
+
+    grade: that of the air it holds or watches, where it is cleaner than its room (an isolator's chamber); else the room's.
+    setpoints: by tag name, where this one runs at another value than its profile says (a room's pressure, a freezer).
+    """
+
+    id: str
+    name: Text
+    profile: str
+    address: str
+    room: str | None = None
+    grade: Grade | None = None
+    setpoints: Annotated[dict[str, float], Field(default_factory=dict)]
+
+
+class TemplateFile(Strict):
+    """The parts of a kind of line; {line} and {area} (and {host}, the line's id in lower case) stand for the line's own."""
+
+    template: Identifier
+    mode: Mode
+    rooms: tuple[RoomEntry, ...] = ()
+    equipment: tuple[EquipmentEntry, ...] = ()
+
+
+class LineEntry(Strict):
+    """A production line: what it makes, built from which template, and what it has beyond the template."""
+
+    id: Identifier
+    name: Text
+    product: Text
+    template: str
+    rooms: tuple[RoomEntry, ...] = ()
+    equipment: tuple[EquipmentEntry, ...] = ()
+
+
+class AreaFile(Strict):
+    """A workshop: its lines, and the rooms and equipment that belong to no line."""
+
+    area: Identifier
+    name: Text
+    lines: tuple[LineEntry, ...] = ()
+    rooms: tuple[RoomEntry, ...] = ()
+    equipment: tuple[EquipmentEntry, ...] = ()
+
+
+class Scope(Strict):
+    """Which tags a definition is for: a type of equipment, a tag name (``cell*.temperature`` with wildcards), and where
+    given, only equipment of these grades (its own, else its room's), or these equipment ids."""
+
+    type: str
+    tag: str | None = None
+    grade: tuple[Grade, ...] | None = None
+    only: tuple[str, ...] | None = None
+
+
+class AlarmEntry(Strict):
+    """A rationalised alarm (ISA-18.2): what is watched, how, and what the operator is to do.
+
+    kind: ``low`` and ``high`` compare the value with `limit` (in the tag's unit, checked against `unit`), ``state`` is true
+    while the value equals `limit`, ``communication`` while the device has not answered for `on_delay_s`.
+    """
+
+    name: Identifier
+    scope: Annotated[Scope, Field(alias="for")]
+    kind: Literal["low", "high", "state", "communication"]
+    limit: float | None = None
+    unit: str = ""
+    deadband: Annotated[float, Field(ge=0)] = 0.0
+    on_delay_s: Delay = 0.0
+    off_delay_s: Delay = 0.0
+    latching: bool = False
+    priority: Priority
+    alarm_class: Annotated[AlarmClass, Field(alias="class")] = "process"
+    message: Text
+    cause: Text
+    consequence: Text
+    response: Text
+    time_to_respond_s: Annotated[int, Field(ge=1)]
+
+
+class AlarmFile(Strict):
+    alarms: tuple[AlarmEntry, ...]
+
+
+class CauseEntry(Strict):
+    """What trips: the tag beyond the limit for `delay_s`; `on_bad` says what a value Bad for `bad_delay_s` means.
+
+    A `tag` with wildcards (``cell*.temperature``) makes one interlock of each tag that matches.
+    """
+
+    tag: str
+    kind: Literal["low", "high", "state"]
+    limit: float
+    unit: str = ""
+    deadband: Annotated[float, Field(ge=0)] = 0.0
+    delay_s: Delay = 0.0
+    on_bad: Literal["trip", "ignore"] = "trip"
+    bad_delay_s: Delay = 10.0
+
+
+class EffectEntry(Strict):
+    """What is asked of the plant: a writable tag of the same equipment, or a full tag id, held at `value` while tripped.
+
+    In a full id {line}, {area} and {equipment} stand for those of the cause: ``{line}-PB1.lock_request``.
+    """
+
+    tag: str
+    value: float
+    normal: float = 0.0
+
+
+class InterlockEntry(Strict):
+    """One row of the cause-and-effect matrix (IEC 62881). It stays tripped until reset, which needs the cause healthy for
+    `healthy_s`; an automatic reset never restarts a process."""
+
+    name: Identifier
+    title: Text
+    type: str
+    only: tuple[str, ...] | None = None
+    cause: CauseEntry
+    effects: tuple[EffectEntry, ...]
+    reset: Literal["automatic", "manual"] = "manual"
+    healthy_s: Delay = 0.0
+
+
+class InterlockFile(Strict):
+    interlocks: tuple[InterlockEntry, ...]
+
+
+class AnnunciatorEntry(Strict):
+    """Horn and lamps of one area: writable boolean tags. Priorities 1 and 2 sound the horn; each lamp shows one priority.
+
+    also: further areas whose alarms are to be heard and seen here too (a control room).
+    """
+
+    area: str
+    horn: str
+    lamps: Annotated[dict[Priority, str], Field(default_factory=dict)]
+    also: tuple[str, ...] = ()
+
+
+class AnnunciatorFile(Strict):
+    annunciators: tuple[AnnunciatorEntry, ...]
+
+
+class RoleFile(Strict):
+    """Permissions by role; a permission is ``noun.verb``, e.g. ``alarm.acknowledge``."""
+
+    roles: dict[Identifier, tuple[str, ...]]
+
+
+class RequirementEntry(Strict):
+    """source: P from the plant, C prescribed with the project, R from a regulation or standard, E expected by the field."""
+
+    id: Annotated[str, Field(pattern=r"^URS-[0-9]{3}$")]
+    source: Literal["P", "C", "R", "E"]
+    text: Annotated[str, Field(min_length=10)]
+
+
+class RequirementFile(Strict):
+    """What the user asked for. Numbered once, never renumbered."""
+
+    requirements: tuple[RequirementEntry, ...]

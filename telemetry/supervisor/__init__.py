@@ -1,0 +1,1 @@
+"""Starts the service's processes, keeps them running, ends them all."""
