@@ -13,7 +13,7 @@ test-long: check
 	@.venv/bin/python -m pytest
 
 check:
-	@.ci/bootstrap --test --dashboard --chromium
+	@.ci/bootstrap --test --dashboard --test-dashboard --chromium
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/lint-imports

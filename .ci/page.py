@@ -45,6 +45,13 @@ def provide_page() -> None:
     say(f"dashboard: ready in {time.monotonic() - began:.0f} s")
 
 
+def test_page() -> None:
+    """The page's own tests."""
+    npm, settings = find_npm()
+    say("dashboard: its own tests")
+    carry_out([*npm, "test"], "The page's own tests failed:", env=settings, cwd=SOURCE)
+
+
 def find_npm() -> tuple[list[str], dict]:
     """The machine's npm if its Node is new enough, else that of the wheel; with the environment to run it in."""
     told = answer(["node", "--version"]) or ""

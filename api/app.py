@@ -1,11 +1,13 @@
 """The app: routes, errors, the live socket, the page."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+import os
+from collections.abc import AsyncGenerator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from psycopg_pool import AsyncConnectionPool
@@ -65,9 +67,25 @@ def create(configured: Plant, mirror: Mirror, database_url: Callable[[], str], o
     return app
 
 
+class Page(StaticFiles):
+    """The built page. Its assets carry a hash in their names and never change; the page itself is asked for anew each time."""
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: MutableMapping[str, Any],
+        status_code: int = 200,
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        for_ever = "assets" in Path(full_path).parts
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable" if for_ever else "no-cache"
+        return response
+
+
 def _page(app: FastAPI) -> None:
     if (PAGE / "index.html").is_file():
-        app.mount("/", StaticFiles(directory=PAGE, html=True))
+        app.mount("/", Page(directory=PAGE, html=True))
         return
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)

@@ -146,7 +146,7 @@ async def live(socket: WebSocket) -> None:
         await socket.close(4401, "Sign in first.")
         return
     queue: asyncio.Queue[str | None] = asyncio.Queue(BACKLOG)
-    await socket.send_text(hub.snapshot())
+    queue.put_nowait(hub.snapshot())
     hub.clients.add(queue)
     try:
         async with asyncio.TaskGroup() as tasks:

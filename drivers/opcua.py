@@ -6,23 +6,17 @@ connect: after a server restart an old one never recovers (devices.md).
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from asyncua import Client, ua
 
+from drivers.datavalues import Items
 from drivers.device import CONNECT_DEADLINE_S, SCAN_DEADLINE_S, Now, WriteFailed, backoff_s, layouts_of
-from drivers.frame import Frame, Layout, Scan, bad_frame
+from drivers.frame import Frame, Scan, bad_frame
+from drivers.opcua_reads import BulkRead, full_items
 from drivers.profile import Profile
-from drivers.quality import (
-    BAD_COMMUNICATION_ERROR,
-    BAD_NO_COMMUNICATION,
-    BAD_SENSOR_FAILURE,
-    BAD_TIMEOUT,
-    BAD_TYPE_MISMATCH,
-    GOOD,
-)
+from drivers.quality import BAD_COMMUNICATION_ERROR, BAD_NO_COMMUNICATION, BAD_TIMEOUT
 
 NODES_PER_READ: Final = 500
 """Nodes in one read where neither profile nor server states less."""
@@ -39,13 +33,10 @@ class OpcUaDevice:
         self.tags = profile.expanded()
         self.layouts = layouts_of(device, self.tags)
         self.failure: str | None = f"{device} at {address} is not connected yet"
-        self._slots: dict[str, tuple[Layout, int]] = {
-            tag: (layout, i) for layout in self.layouts for i, tag in enumerate(layout.tags)
-        }
         self._numeric = [tag for layout in self.layouts for tag in layout.tags]
         self._texts = [f"{device}.{name}" for name, tag in self.tags.items() if tag.kind == "text"]
         self._client: Client | None = None
-        self._requests: list[ua.ReadParameters] = []
+        self._reads: list[BulkRead] = []
         self._types: dict[str, ua.VariantType] = {}
         self._namespace = 0
         self._lost = asyncio.Event()
@@ -90,13 +81,7 @@ class OpcUaDevice:
         if stated.Value is not None and isinstance(stated.Value.Value, int) and stated.Value.Value > 0:
             limit = min(limit, stated.Value.Value)
         nodes = [self._node(tag) for tag in (*self._numeric, *self._texts)]
-        self._requests = [
-            ua.ReadParameters(
-                TimestampsToReturn=ua.TimestampsToReturn.Source,
-                NodesToRead=[ua.ReadValueId(NodeId=n, AttributeId=ua.AttributeIds.Value) for n in nodes[i : i + limit]],
-            )
-            for i in range(0, len(nodes), limit)
-        ]
+        self._reads = [BulkRead(client, nodes[i : i + limit], SCAN_DEADLINE_S) for i in range(0, len(nodes), limit)]
 
     def _node(self, tag: str) -> ua.NodeId:
         node = self.tags[tag.removeprefix(f"{self.device}.")].node
@@ -108,9 +93,7 @@ class OpcUaDevice:
             return self._failed(slot_ns, BAD_NO_COMMUNICATION)
         try:
             async with asyncio.timeout(SCAN_DEADLINE_S):
-                replies: list[ua.DataValue] = []
-                for request in self._requests:
-                    replies += await client.uaclient.read(request)
+                parts = [await read.read(client) for read in self._reads]
         except TimeoutError:
             self.failure = f"{self.device} at {self.address} did not answer within {SCAN_DEADLINE_S} s"
             self._lost.set()
@@ -119,18 +102,12 @@ class OpcUaDevice:
             self.failure = f"{self.device} at {self.address}: {sentence(error)}"
             self._lost.set()
             return self._failed(slot_ns, BAD_COMMUNICATION_ERROR)
-        return self._decoded(slot_ns, self.now(), replies)
+        return self._frames(slot_ns, self.now(), parts)
 
-    def _decoded(self, slot_ns: int, received_ns: int, replies: Sequence[ua.DataValue]) -> Scan:
-        n = len(self._numeric)
-        if len(replies) != n + len(self._texts):
-            return self._failed(slot_ns, BAD_COMMUNICATION_ERROR)
-        values = np.empty(n)
-        quality = np.zeros(n, np.uint16)
-        source_ns = np.zeros(n, np.int64)
-        for i, reply in enumerate(replies[:n]):
-            values[i], quality[i] = _number(reply)
-            source_ns[i] = _nanoseconds(reply.SourceTimestamp)
+    def _frames(self, slot_ns: int, received_ns: int, parts: Sequence[Items]) -> Scan:
+        values = np.concatenate([part.values for part in parts])
+        quality = np.concatenate([part.quality for part in parts])
+        source_ns = np.concatenate([part.source_ns for part in parts])
         frames: list[Frame] = []
         at = 0
         for layout in self.layouts:
@@ -138,8 +115,11 @@ class OpcUaDevice:
             at += len(layout.tags)
             reasons = quality[part] if quality[part].any() else None
             frames.append(Frame(layout, slot_ns, received_ns, values[part], reasons, source_ns[part]))
-        texts = {tag: _text(reply) for tag, reply in zip(self._texts, replies[n:], strict=True)}
-        return Scan(tuple(frames), texts)
+        found: dict[int, str] = {}
+        for n, part in enumerate(parts):
+            first = sum(len(read.nodes) for read in self._reads[:n])
+            found |= {first + item: text for item, text in part.texts.items()}
+        return Scan(tuple(frames), {tag: found.get(at + i) for i, tag in enumerate(self._texts)})
 
     def _failed(self, slot_ns: int, reason: int) -> Scan:
         received_ns = self.now()
@@ -160,7 +140,7 @@ class OpcUaDevice:
                 plain = ua.DataValue(ua.Variant(_as(kind, value), kind))
                 await node.write_attribute(ua.AttributeIds.Value, plain)
                 held = await node.read_data_value()
-                return _number(held)[0]
+                return float(full_items([held]).values[0])
         except TimeoutError as error:
             raise WriteFailed(f"{tag}: {self.device} did not answer the write within {SCAN_DEADLINE_S} s") from error
         except Exception as error:
@@ -177,35 +157,6 @@ def _as(kind: ua.VariantType, value: float) -> bool | int | float:
     if kind == ua.VariantType.Boolean:
         return bool(value)
     return round(value) if kind in _INTEGERS else float(value)
-
-
-def _number(reply: ua.DataValue) -> tuple[float, int]:
-    status = reply.StatusCode.value if reply.StatusCode is not None else GOOD
-    code = status >> 16
-    if code >> 14 >= 2:
-        return np.nan, code
-    value: Any = reply.Value.Value if reply.Value is not None else None
-    if isinstance(value, bool | int | float):
-        number = float(value)
-        return (number, code) if np.isfinite(number) else (np.nan, BAD_SENSOR_FAILURE)
-    return np.nan, BAD_TYPE_MISMATCH
-
-
-def _text(reply: ua.DataValue) -> str | None:
-    status = reply.StatusCode.value if reply.StatusCode is not None else GOOD
-    value: Any = reply.Value.Value if reply.Value is not None else None
-    return str(value) if status >> 30 < 2 and isinstance(value, str) else None
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def _nanoseconds(stamp: datetime | None) -> int:
-    """UTC nanoseconds of a source timestamp; 0 where the server gives none. Whole microseconds: no float rounding."""
-    if stamp is None:
-        return 0
-    since = (stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)) - _EPOCH
-    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
 def sentence(error: BaseException) -> str:

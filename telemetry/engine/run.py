@@ -19,7 +19,7 @@ from telemetry.engine.compiled import compiled
 from telemetry.engine.engine import Engine
 from telemetry.engine.housekeeping import remove_stored
 from telemetry.engine.replay import restore
-from telemetry.engine.scanning import Lateness, scan_forever, spread
+from telemetry.engine.scanning import Lateness, connect_forever, scan_forever, spread
 from telemetry.engine.state import Published
 from telemetry.feed.messages import Beat
 from telemetry.feed.server import FeedServer
@@ -77,7 +77,7 @@ async def run(plant: Plant, addresses: Mapping[str, str], said: Callable[[str], 
         scans: list[asyncio.Task[None]] = []
         running = [tasks.create_task(engine.sync_events()), tasks.create_task(feed.run())]
         for name, device in devices.items():
-            running.append(tasks.create_task(device.run()))
+            running.append(tasks.create_task(connect_forever(name, device)))
             running.append(tasks.create_task(engine.outputs[name].run()))
             scanning = scan_forever(name, device, phases[name], clock, engine.take_scan, _missed(engine), lateness)
             scans.append(tasks.create_task(scanning))

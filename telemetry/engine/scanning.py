@@ -5,13 +5,16 @@ process itself was held up, the seconds that were not scanned are reported, not 
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from drivers.device import Device
-from drivers.frame import Scan
+from drivers.frame import Scan, bad_frame
+from drivers.quality import BAD_DEVICE_FAILURE
 from telemetry.clock import Clock
 
+_log = logging.getLogger(__name__)
 SECOND: Final = 1_000_000_000
 SPREAD: Final = 0.9
 """Part of the second over which the phases are spread."""
@@ -69,7 +72,27 @@ async def scan_forever(
             missed(name, last + SECOND, slot - SECOND)
         await asyncio.sleep(max(0, slot + phase_ns - now) / 1e9)
         lateness.add((clock.now() - slot - phase_ns) / 1e6)
-        take(name, await device.scan(slot))
+        take(name, await _guarded(name, device, slot, clock))
+
+
+async def _guarded(name: str, device: Device, slot_ns: int, clock: Clock) -> Scan:
+    """A mistake in one driver must not end the watch over all other devices: it is a Bad frame and a line in the log."""
+    try:
+        return await device.scan(slot_ns)
+    except Exception as error:  # noqa: BLE001 - the last resort is meant to be that wide
+        _log.exception("%s: the driver failed", name)
+        frames = tuple(bad_frame(x, slot_ns, clock.now(), BAD_DEVICE_FAILURE) for x in device.layouts if not x.record)
+        return Scan(frames, failure=f"{name}: the driver failed ({type(error).__name__}: {error}); please report it")
+
+
+async def connect_forever(name: str, device: Device) -> None:
+    """`device.run`, begun again should it ever end."""
+    while True:
+        try:
+            await device.run()
+        except Exception:  # noqa: BLE001 - as above
+            _log.exception("%s: the driver failed while connecting", name)
+        await asyncio.sleep(1.0)
 
 
 def spread(devices: Sequence[str]) -> dict[str, int]:
