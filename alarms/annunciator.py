@@ -30,10 +30,11 @@ class Area:
 
 @dataclass(slots=True, eq=False)
 class Annunciator:
-    """areas; area_of: index of the area of each alarm (n, -1: none); priority (n). silenced_until_ns (n)."""
+    """areas; heard: areas x n, whether an area's annunciator is for an alarm (a control room hears all); priority (n);
+    silenced_until_ns (n): an alarm that is silenced in one area is silent wherever it is heard."""
 
     areas: tuple[Area, ...]
-    area_of: NDArray[np.int64]
+    heard: NDArray[np.bool_]
     priority: NDArray[np.int64]
     silenced_until_ns: NDArray[np.int64] = field(init=False)
     test_until_ns: int = 0
@@ -50,7 +51,7 @@ class Annunciator:
         sounding = self.sounding(states, now_ns)
         quieted: list[str] = []
         for index, place in enumerate(self.areas):
-            mine = sounding & (self.area_of == index)
+            mine = sounding & self.heard[index]
             if area in (None, place.id) and mine.any():
                 self.silenced_until_ns[mine] = now_ns + SILENCE_NS
                 quieted.append(place.id)
@@ -63,7 +64,7 @@ class Annunciator:
         testing = now_ns < self.test_until_ns
         levels: dict[str, float] = {}
         for index, area in enumerate(self.areas):
-            mine = self.area_of == index
+            mine = self.heard[index]
             levels[area.horn] = float(testing or bool((sounding & mine).any()))
             for priority, lamp in area.lamps.items():
                 levels[lamp] = float(testing or bool((standing & mine & (self.priority == priority)).any()))

@@ -112,9 +112,9 @@ def database_server(database_software: Path) -> Iterator[EmbeddedDatabase]:
 
 
 @pytest.fixture
-def new_database(database_server: EmbeddedDatabase) -> Callable[[str], str]:
-    """Makes a database as a copy of another and gives its address for role telemetry."""
-    return lambda template: _copied(database_server, template)
+def new_database(database_server: EmbeddedDatabase) -> Callable[[str, str], str]:
+    """Makes a database as a copy of another, for an owner, and gives its address for role telemetry."""
+    return lambda template, owner: _copied(database_server, template, owner)
 
 
 @pytest.fixture
@@ -132,10 +132,10 @@ def database_url(database_server: EmbeddedDatabase) -> str:
 _numbers = itertools.count(1)
 
 
-def _copied(server: EmbeddedDatabase, template: str) -> str:
+def _copied(server: EmbeddedDatabase, template: str, owner: str = "telemetry") -> str:
     name = f"test_{next(_numbers)}"
-    statement = sql.SQL("create database {} template {} owner telemetry")
-    _execute(server.superuser_url, statement.format(sql.Identifier(name), sql.Identifier(template)))
+    names = (sql.Identifier(word) for word in (name, template, owner))
+    _execute(server.superuser_url, sql.SQL("create database {} template {} owner {}").format(*names))
     return _named(server.url, name)
 
 

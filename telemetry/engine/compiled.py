@@ -77,7 +77,6 @@ def compiled(plant: Plant) -> Compiled:
         parts.append(slice(start, len(rules.rows)))
 
     areas = tuple(Area(entry.area, entry.horn, dict(entry.lamps)) for entry in plant.annunciators)
-    area_number = {area.id: i for i, area in enumerate(areas)}
     outputs = {tag for area in areas for tag in (area.horn, *area.lamps.values())}
     outputs |= {effect[0] for row in plant.interlocks for effect in row.effects}
     definitions = Definitions(
@@ -96,7 +95,13 @@ def compiled(plant: Plant) -> Compiled:
         alarms=tuple(alarm.id for alarm in plant.alarms),
         latching=np.array([alarm.entry.latching for alarm in plant.alarms], np.bool_),
         priority=np.array([alarm.entry.priority for alarm in plant.alarms], np.int64),
-        area_of=np.array([area_number.get(alarm.area, -1) for alarm in plant.alarms], np.int64),
+        heard=np.array(
+            [
+                [alarm.area == entry.area or alarm.area in entry.also for alarm in plant.alarms]
+                for entry in plant.annunciators
+            ],
+            np.bool_,
+        ).reshape(len(areas), len(plant.alarms)),
         areas=areas,
         interlocks=tuple(
             Interlock(row.id, row.effects, row.entry.reset == "automatic", _ns(row.entry.healthy_s))

@@ -81,7 +81,7 @@ def area_infos(core: Core, now_ns: int) -> list[messages.AreaInfo]:
     standing = states.active | states.unacknowledged | states.latched
     infos: list[messages.AreaInfo] = []
     for index, area in enumerate(annunciator.areas):
-        mine = annunciator.area_of == index
+        mine = annunciator.heard[index]
         silenced = states.unacknowledged & (annunciator.silenced_until_ns > now_ns) & mine
         tags = (area.horn, *area.lamps.values())
         infos.append(

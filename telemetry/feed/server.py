@@ -77,7 +77,7 @@ class FeedServer:
                     tasks.create_task(self._answer(command, writer))
         except* (asyncio.IncompleteReadError, OSError):
             pass
-        except* (msgspec.DecodeError, ValueError) as errors:
+        except* (msgspec.DecodeError, ValueError, RecursionError) as errors:
             _log.warning("a client of the feed sent nonsense and is disconnected: %s", errors.exceptions[0])
         finally:
             self._clients.discard(writer)

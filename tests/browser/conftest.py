@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.system.conftest import reachable
+from tests.system.conftest import plant_folder
 from tests.system.demo import Demo
 
 ARGUMENTS = [
@@ -36,8 +36,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def demo(database_software: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    with Demo(reachable(tmp_path_factory.mktemp("demo"))) as running:
+def demo(database_software: Path) -> Iterator[Demo]:
+    with plant_folder() as folder, Demo(folder) as running:
         yield running
 
 

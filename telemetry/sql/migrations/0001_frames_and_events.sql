@@ -2,6 +2,8 @@
 
 create extension if not exists timescaledb;
 
+comment on table migration is 'The numbered changes of this schema that have been applied.';
+
 create table layout (
     id bigint primary key,
     device text not null,
