@@ -6,8 +6,12 @@ demo:
 	@.ci/bootstrap --dashboard
 	@exec .venv/bin/telemetry demo
 
+# The core first, with its branches counted; then everything else, on real servers, sockets and a browser.
 test: check
-	@.venv/bin/python -m pytest -m "not long"
+	@mkdir -p build
+	@.venv/bin/coverage run -m pytest tests/core -m "not long"
+	@.venv/bin/coverage report
+	@.venv/bin/python -m pytest -m "not long" --ignore=tests/core
 
 test-long: check
 	@.venv/bin/python -m pytest

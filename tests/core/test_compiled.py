@@ -175,7 +175,6 @@ def test_a_reversal_in_the_example_trips_sounds_and_is_told() -> None:
     assert SetOutput("W1-BCN.lamp.red", 1.0) in effects
 
 
-@pytest.mark.xfail(reason="`also` in annunciators.yaml is read and checked, but not compiled", strict=True)
 def test_the_control_room_hears_the_other_areas_too() -> None:
     _, built = example()
     effects, _ = Core(built.definitions).step(readings(built, L01_ISO__chamber__pressure=-5), NOW)
