@@ -1,12 +1,16 @@
 """How things look in JSON: alarms, annunciators, times. One shape for HTTP and WebSocket."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from alarms.states import LETTERS
 from api.service import Service
 from telemetry.feed.messages import AlarmInfo, AreaInfo
 
+Comment = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
+"""What a person adds to an act. No NUL: PostgreSQL cannot hold it."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -11,7 +11,7 @@ from api.database import rows
 from api.problem import PROBLEMS, Refused
 from api.service import Permitted, Service, TheService, reader
 from api.sessions import Session
-from api.shapes import alarm_shape
+from api.shapes import Comment, alarm_shape
 from telemetry.feed.messages import AlarmInfo, Command
 from telemetry.sql import query
 
@@ -22,7 +22,7 @@ class AlarmAct(BaseModel):
     """Which occurrence is meant, and why."""
 
     occurrence: Annotated[int, Field(ge=1)]
-    comment: Annotated[str, Field(max_length=2000)] | None = None
+    comment: Comment | None = None
 
 
 @router.get("", dependencies=[Depends(reader)])

@@ -3,19 +3,19 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from api.problem import PROBLEMS
 from api.service import Permitted, TheService, reader
 from api.sessions import Session
-from api.shapes import iso
+from api.shapes import Comment, iso
 from telemetry.feed.messages import Command
 
 router = APIRouter(prefix="/interlocks", tags=["interlocks"], responses=PROBLEMS)
 
 
 class ResetAct(BaseModel):
-    comment: Annotated[str, Field(max_length=2000)] | None = None
+    comment: Comment | None = None
 
 
 @router.get("", dependencies=[Depends(reader)])

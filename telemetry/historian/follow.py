@@ -46,7 +46,7 @@ class Historian:
                         _log.warning("the database is back; what it missed is stored from the journal now")
                     wait_s, failing = 0.2, False
                     self._follow(connection)
-            except (psycopg.OperationalError, DatabaseError, NotOurs) as error:
+            except (psycopg.OperationalError, psycopg.ProgrammingError, DatabaseError, NotOurs) as error:
                 if not failing:
                     _log.warning(
                         "the database is not usable (%s); the journal keeps everything meanwhile", str(error).strip()

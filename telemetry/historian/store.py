@@ -67,8 +67,8 @@ class Store:
                 self._gaps(stream, [before, *(record.number for record in records)])
                 copied(records)
                 self._move(stream, before, records[-1].number)
-        except psycopg.OperationalError:
-            raise  # the database is away or full: no fault of a record
+        except (psycopg.OperationalError, psycopg.ProgrammingError):
+            raise  # the database is away or full, lacks a table or a privilege: no fault of a record
         except (psycopg.DatabaseError, form.Damaged) as error:
             if len(records) == 1:
                 self._reject(stream, records[0], before, str(error))

@@ -254,7 +254,8 @@ class Naive:
         return str(item.entry["tag"]).partition(".")[0]
 
     def _in(self, area: str) -> list[Alarm]:
-        return [alarm for alarm in self.alarms.values() if alarm.entry.get("area", "W1") == area]
+        heard = (area, *self.areas[area].get("also", ()))
+        return [alarm for alarm in self.alarms.values() if alarm.entry.get("area", "W1") in heard]
 
     def _sounding(self, area: str, now_ns: int) -> list[Alarm]:
         return [

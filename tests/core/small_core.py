@@ -6,7 +6,7 @@ The description, as a mapping (so that a golden case can hold it):
                                  priority: 1, latching: false, area: W1}}
     interlocks:  {ISO.lost: {tag: ISO.pressure, low: 10, deadband: 2, delay_s: 5, on_bad: trip, bad_delay_s: 10,
                              reset: manual, healthy_s: 60, effects: {ISO.hold: 1}}}
-    areas:       {W1: {horn: BCN.horn, lamps: {1: BCN.red, 2: BCN.yellow}}}
+    areas:       {W1: {horn: BCN.horn, lamps: {1: BCN.red, 2: BCN.yellow}, also: [W2]}}
     read_back:   [BCN.horn]
 
 `low`, `high` or `equals` gives the limit. The tag ``ISO.silent`` is 1 where the device ISO does not answer. An effect is the

@@ -39,6 +39,7 @@ INTERLOCKS: Final[dict[str, dict[str, Any]]] = {
 AREAS: Final[dict[str, dict[str, Any]]] = {
     "W1": {"horn": "BCN.horn", "lamps": {1: "BCN.red", 2: "BCN.yellow", 3: "BCN.blue"}},
     "W2": {"horn": "BCN.horn2", "lamps": {1: "BCN.red2"}},
+    "CR": {"horn": "CR.horn", "lamps": {2: "CR.yellow"}, "also": ["W1", "W2"]},
 }
 PLANT: Final = small(ALARMS, INTERLOCKS, AREAS, ["BCN.horn", "BCN.red", "ISO.hold"])
 WATCHED: Final = {
@@ -156,7 +157,7 @@ class AnyOrder(RuleBasedStateMachine):
     def somebody_resets_an_interlock(self, row: str) -> None:
         self.acts("reset-interlock", row, 0)
 
-    @rule(verb=st.sampled_from(["silence", "silence", "test"]), area=st.sampled_from(["", "W1", "W2", "W9"]))
+    @rule(verb=st.sampled_from(["silence", "silence", "test"]), area=st.sampled_from(["", "W1", "W2", "CR", "W9"]))
     def somebody_at_the_annunciator(self, verb: str, area: str) -> None:
         self.acts(verb, area, 0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from asyncua import ua
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers import quality
@@ -47,6 +47,7 @@ def test_reasons_are_opc_ua_names_and_a_number_where_we_have_no_name(code: int, 
 
 
 @given(st.lists(st.integers(0, 0xFFFF)))
+@example(sorted(CODES.values()))
 def test_bad_on_arrays_is_bad_one_by_one(codes: list[int]) -> None:
     assert quality.is_bad(np.array(codes, np.uint16)).tolist() == [quality.class_of(c) == "Bad" for c in codes]
 

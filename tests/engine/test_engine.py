@@ -1,0 +1,132 @@
+"""The engine between core, journal and feed: an act is on the disk when it is answered, and nobody poses as the engine."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from alarms.core import Core
+from drivers.device import open_device
+from drivers.frame import Frame, Scan
+from telemetry import places
+from telemetry.clock import Clock
+from telemetry.engine.engine import OWN_KINDS, Engine
+from telemetry.engine.replay import restore
+from telemetry.engine.state import Published
+from telemetry.feed.messages import Command
+from telemetry.feed.server import FeedServer
+from telemetry.journal.writer import Writer
+from tests.engine.feeds import ended, until
+from tests.engine.life import WRITER, state
+from tests.engine.small_plant import ISOLATOR, loaded, small_plant
+from tests.historian.journals import events_of, read
+
+LOW = "L01-ISO.pressure.low"
+
+
+def begun(folder: Path) -> Engine:
+    """An engine as `run` makes it, restored from its disk; its devices are never connected."""
+    plan, clock = small_plant(), Clock.start(time.time_ns(), time.monotonic_ns())
+    core = Core(plan.definitions)
+    restored = restore(folder, core, plan.number)
+    assert restored.untold == []
+    published = Published(plan, WRITER, "digest", clock.now(), texts=restored.texts)
+    feed = FeedServer(
+        places.feed_socket(), lambda n: published.snapshot(core, n, clock.now()), lambda c: one.execute(c)
+    )
+    devices = {unit.id: open_device(unit.id, unit.profile, unit.address, clock.now) for unit in loaded().equipment}
+    one = Engine(plan, core, devices, Writer(folder, WRITER), clock, published, feed)
+    return one
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
+    one = begun(tmp_path)
+    syncing = asyncio.create_task(one.sync_events(), name="sync")
+    yield one
+    await ended(syncing)
+
+
+def scan(engine: Engine, pressure: float, firmware: str | None = None) -> None:
+    """A scan of the isolator."""
+    now_ns = engine.clock.now()
+    values = np.array([pressure, 1.0, 0.0, 0.0, 0.0])
+    texts = {} if firmware is None else {"L01-ISO.firmware": firmware}
+    engine.take_scan(ISOLATOR, Scan((Frame(small_plant().layouts[1], now_ns, now_ns, values),), texts))
+
+
+def journaled(engine: Engine, kind: str) -> list[dict[str, Any]]:
+    return [event for event in events_of(read(engine.journal.folder, "events")) if event["kind"] == kind]
+
+
+def acknowledge(occurrence: int) -> Command:
+    return Command(id=7, verb="acknowledge", target=LOW, occurrence=occurrence, person="operator", comment="seen")
+
+
+async def test_an_act_is_answered_when_it_is_on_the_disk(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan(engine, -10.0)
+    await engine.synced()
+    syncing, synced, real = threading.Event(), threading.Event(), engine.journal.sync_events
+
+    def slow() -> None:
+        syncing.set()
+        assert synced.wait(10)
+        real()
+
+    monkeypatch.setattr(engine.journal, "sync_events", slow)
+    act = asyncio.create_task(engine.execute(acknowledge(1)))
+    await until(syncing.is_set, "the sync has begun")
+    assert not act.done()
+    assert state(engine.core)["letters"][0] == "C", "horn and trips do not wait for the disk"
+    synced.set()
+    assert (await act).refused is None
+    [said] = journaled(engine, "act")
+    assert (said["verb"], said["target"], said["occurrence"], said["person"]) == ("acknowledge", LOW, 1, "operator")
+    assert [event["transition"] for event in journaled(engine, "alarm")] == ["raised", "acknowledged"]
+
+
+async def test_a_refused_act_changes_nothing_and_is_recorded(engine: Engine) -> None:
+    scan(engine, -10.0)
+    before = state(engine.core)
+    refused = await engine.execute(acknowledge(2))
+    assert (
+        refused.refused is not None and "Occurrence 2 is not the newest one" in refused.refused and not refused.unknown
+    )
+    assert state(engine.core) == before
+    unknown = await engine.execute(Command(id=8, verb="reset", target="L99-ISO.nothing", person="operator"))
+    assert unknown.unknown
+    assert [event["refused"] for event in journaled(engine, "act")] == [refused.refused, unknown.refused]
+    assert (await engine.execute(Command(id=9, verb="explode"))).unknown
+
+
+@pytest.mark.parametrize(
+    "data", [None, {}, {"kind": None}, {"kind": 5}, *({"kind": kind} for kind in sorted(OWN_KINDS))]
+)
+async def test_nobody_else_records_what_the_engine_reads_again(engine: Engine, data: dict[str, Any] | None) -> None:
+    answer = await engine.execute(Command(id=1, verb="record", person="somebody", data=data))
+    assert answer.refused is not None and "Nothing was recorded" in answer.refused
+    assert read(engine.journal.folder, "events") == []
+
+
+async def test_what_others_record_bears_their_name(engine: Engine) -> None:
+    data = {"kind": "session", "transition": "signed in", "person": "somebody else"}
+    assert (await engine.execute(Command(id=1, verb="record", person="operator", data=data))).refused is None
+    assert journaled(engine, "session") == [{**data, "person": "operator"}]
+
+
+async def test_an_engine_that_is_killed_begins_where_it_was(engine: Engine) -> None:
+    for pressure in (40.0, -10.0, 40.0, -20.0):
+        scan(engine, pressure, firmware=f"at {pressure}")
+    assert (await engine.execute(acknowledge(2))).refused is None
+    scan(engine, 40.0)
+    again = begun(engine.journal.folder)
+    assert state(again.core) == state(engine.core)
+    assert again.published.texts == {"L01-ISO.firmware": "at -20.0"}
+    assert again.core.states.occurrence[0] == 2
+    scan(again, -30.0)
+    assert journaled(again, "alarm")[-1]["occurrence"] == 3
