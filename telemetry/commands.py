@@ -3,9 +3,7 @@
 import asyncio
 import json
 import signal
-import threading
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -68,15 +66,12 @@ def historian() -> None:
     from telemetry import places, plant
     from telemetry.engine.run import WRITER
     from telemetry.historian.follow import Historian
+    from telemetry.historian.stop import Stop
     from telemetry.supervisor.database import database_url as url
 
-    stop = threading.Event()
-
-    def stopped(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
+    stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stopped)
+        signal.signal(number, stop.signalled)
     folder = places.closed_folder("journal") / WRITER
     Historian(folder, url, plant.load(), stop, typer.echo).run()
 

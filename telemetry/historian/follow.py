@@ -1,7 +1,6 @@
 """The historian as a process: follows the journal, stores what is new, comes back when the database does."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ import psycopg
 from drivers.frame import Layout
 from telemetry.database import DatabaseError
 from telemetry.engine.housekeeping import tell_stored
+from telemetry.historian.stop import Stop
 from telemetry.historian.store import NotOurs, Store, tell_plant
 from telemetry.historian.upgrade import upgrade
 from telemetry.journal import format as form
@@ -28,7 +28,7 @@ class Historian:
     have changed."""
 
     def __init__(
-        self, folder: Path, url: Callable[[], str], plant: Plant, stop: threading.Event, said: Callable[[str], None]
+        self, folder: Path, url: Callable[[], str], plant: Plant, stop: Stop, said: Callable[[str], None]
     ) -> None:
         self.folder, self.url, self.plant, self.stop, self.said = folder, url, plant, stop, said
         self.writer = folder.name

@@ -73,6 +73,8 @@ class Reader:
             os.close(self._file)
             self._file = -1
 
+    __del__ = close  # whoever reads and forgets keeps no file open
+
     def _open(self) -> bool:
         """Opens the segment in which the next record lies or will lie."""
         chosen: Path | None = None

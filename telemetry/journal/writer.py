@@ -99,6 +99,10 @@ class _Stream:
             if self.file >= 0:
                 os.fdatasync(self.file)
 
+    def __del__(self) -> None:
+        if self.file >= 0:  # a writer that was forgotten keeps no file open
+            os.close(self.file)
+
     def close(self) -> None:
         with self.closing:
             if self.file >= 0:

@@ -19,6 +19,7 @@ import pytest
 from telemetry import plant
 from telemetry.historian import follow
 from telemetry.historian.follow import Historian
+from telemetry.historian.stop import Stop
 from telemetry.historian.store import Store
 from telemetry.journal import writer as writing
 from telemetry.journal.reader import segments
@@ -29,7 +30,7 @@ BASE = Path(__file__).parents[1] / "cases" / "config" / "base"
 ROOT = Path(__file__).parents[2]
 # A historian of small blocks, which kills itself between COPY and commit of the block whose number is given (0: never).
 PROGRAM = """
-import os, sys, threading
+import os, sys
 from pathlib import Path
 from telemetry import plant
 from telemetry.historian import follow, store
@@ -43,7 +44,7 @@ def move(self, *what):
     moved(self, *what)
 store.Store._move = move
 said = lambda line: print(line, flush=True)
-follow.Historian(Path(sys.argv[1]), lambda: sys.argv[2], plant.load(Path(sys.argv[3])), threading.Event(), said).run()
+follow.Historian(Path(sys.argv[1]), lambda: sys.argv[2], plant.load(Path(sys.argv[3])), follow.Stop(), said).run()
 """
 
 
@@ -76,7 +77,7 @@ def assert_stored_once(url: str, folder: Path) -> None:
 @contextmanager
 def running(folder: Path, url: str) -> Iterator[Historian]:
     """A historian in a thread of this process."""
-    stop, said = threading.Event(), list[str]()
+    stop, said = Stop(), list[str]()
     historian = Historian(folder, lambda: url, plant.load(BASE), stop, said.append)
     thread = threading.Thread(target=historian.run, name="historian")
     thread.start()
@@ -170,7 +171,7 @@ def test_a_database_that_was_away_gets_what_it_missed(
     folder = tmp_path / WRITER
     writer = written(folder, events=5, frames=5)
     urls = [database_url, "postgresql://nobody@127.0.0.1:1/nothing", database_url]
-    stop = threading.Event()
+    stop = Stop()
     historian = Historian(folder, lambda: urls[0], plant.load(BASE), stop, lambda line: None)
     thread = threading.Thread(target=historian.run)
     thread.start()

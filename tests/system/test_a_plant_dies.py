@@ -48,7 +48,7 @@ def test_a_plant_through_its_deaths(own_data: Path) -> None:
         running = demo.processes()
         assert len(running) >= 5
         demo.stop()
-        until(lambda: not demo.processes(), 5.0, "nothing is left running")
+        _nothing_is_left(demo, 5.0)
         assert demo.process is not None and demo.process.returncode == 0
 
     # A second start reuses all of it, quickly; the alarm that nobody acknowledged is still there.
@@ -63,7 +63,14 @@ def test_a_plant_through_its_deaths(own_data: Path) -> None:
         assert demo.process is not None
         demo.process.kill()
         demo.process.wait(10)
-        until(lambda: not demo.processes(), 15.0, "nothing outlives the supervisor")
+        _nothing_is_left(demo, 15.0)
+
+
+def _nothing_is_left(demo: Demo, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while left := demo.processes():
+        assert time.monotonic() < deadline, f"still running after {seconds} s: {left}"
+        time.sleep(0.05)
 
 
 def _running(demo: Demo, verb: str) -> bool:
