@@ -16,7 +16,7 @@ from alarms.annunciator import TEST_NS, Annunciator, Area
 from alarms.interlocks import Interlock, Interlocks
 from alarms.limits import NEVER, LimitRules, LimitState, observe, settle
 from alarms.outputs import Outputs
-from alarms.states import AlarmStates, IllegalAct
+from alarms.states import AlarmStates, UnknownTarget
 
 Verb = Literal["acknowledge", "reset", "silence", "test", "reset-interlock"]
 
@@ -205,7 +205,7 @@ class Core:
 
     def _known(self, among: Mapping[str, int], target: str, what: str) -> int:
         if target not in among:
-            raise IllegalAct(f"There is no {what} {target}.")
+            raise UnknownTarget(f"There is no {what} {target}.")
         return among[target]
 
     def _released(self, tag: str, value: float) -> None:

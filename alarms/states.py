@@ -30,6 +30,10 @@ class IllegalAct(Exception):
     """The act is not possible in this state; nothing has changed. The text says why."""
 
 
+class UnknownTarget(IllegalAct):
+    """The act is for something that does not exist."""
+
+
 @dataclass(slots=True, eq=False)
 class AlarmStates:
     """n alarms. occurrence: number of the newest activation (0: never); times in ns (0: none); value: at the activation."""
@@ -106,6 +110,8 @@ class AlarmStates:
     def _is_newest(self, i: int, occurrence: int) -> None:
         if self.occurrence[i] == 0 or self.letter(i) == "A":
             raise IllegalAct("The alarm is normal; there is nothing to act on.")
+        if occurrence > self.occurrence[i]:
+            raise IllegalAct(f"Occurrence {occurrence} has not come yet; the newest one is {self.occurrence[i]}.")
         if occurrence != self.occurrence[i]:
             raise IllegalAct(
                 f"Occurrence {occurrence} is not the newest one: the alarm has come again as occurrence {self.occurrence[i]}. "

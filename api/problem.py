@@ -43,6 +43,12 @@ def install(app: FastAPI) -> None:
     def http(_: Request, error: HTTPException) -> Response:  # pyright: ignore[reportUnusedFunction]
         return problem(error.status_code, str(error.detail), dict(error.headers or {}))
 
+    @app.exception_handler(Exception)
+    def unexpected(_: Request, error: Exception) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return problem(
+            500, f"The service failed ({type(error).__name__}); its log says where. Nothing was done by this request."
+        )
+
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> Response:  # pyright: ignore[reportUnusedFunction]
         said = "; ".join(

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from alarms.states import LETTERS
 from api.service import Service
@@ -11,6 +11,16 @@ from telemetry.feed.messages import AlarmInfo, AreaInfo
 
 Comment = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
 """What a person adds to an act. No NUL: PostgreSQL cannot hold it."""
+Word = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+"""A name or an id as somebody gives it."""
+
+
+class Body(BaseModel):
+    """Base of what is posted. A field that is not known is a mistake, not something to pass over."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -5,23 +5,23 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.database import rows
 from api.problem import PROBLEMS, Refused
 from api.service import Permitted, Service, TheService, reader
 from api.sessions import Session
-from api.shapes import Comment, alarm_shape
+from api.shapes import Body, Comment, alarm_shape
 from telemetry.feed.messages import AlarmInfo, Command
 from telemetry.sql import query
 
 router = APIRouter(prefix="/alarms", tags=["alarms"], responses=PROBLEMS)
 
 
-class AlarmAct(BaseModel):
+class AlarmAct(Body):
     """Which occurrence is meant, and why."""
 
-    occurrence: Annotated[int, Field(ge=1)]
+    occurrence: Annotated[int, Field(ge=1, le=10**15)]
     comment: Comment | None = None
 
 

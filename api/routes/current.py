@@ -1,5 +1,6 @@
 """The newest reading of every tag, straight from the engine: it works with the database away."""
 
+from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
@@ -7,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel
 
-from api.problem import PROBLEMS
+from api.problem import PROBLEMS, Refused
 from api.routes.plant import known_tag
 from api.service import Service, TheService, reader, unpacked
 from api.shapes import iso
@@ -37,6 +38,9 @@ def current(
     """The newest reading of every tag of the plant (or of those named)."""
     wanted = {known_tag(service, one).id for one in tag or ()}
     devices = set(equipment or ())
+    unknown = devices - service.plant.by_id.keys()
+    if unknown:
+        raise Refused(HTTPStatus.NOT_FOUND, f"There is no equipment {min(unknown)}. GET /api/v1/plant lists all.")
     rows = [
         row
         for row in (*_numbers(service), *_texts(service))

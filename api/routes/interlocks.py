@@ -1,20 +1,20 @@
 """Interlocks: which are tripped, and their reset."""
 
+from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel
 
-from api.problem import PROBLEMS
+from api.problem import PROBLEMS, Refused
 from api.service import Permitted, TheService, reader
 from api.sessions import Session
-from api.shapes import Comment, iso
+from api.shapes import Body, Comment, iso
 from telemetry.feed.messages import Command
 
 router = APIRouter(prefix="/interlocks", tags=["interlocks"], responses=PROBLEMS)
 
 
-class ResetAct(BaseModel):
+class ResetAct(Body):
     comment: Comment | None = None
 
 
@@ -57,6 +57,8 @@ async def reset(
     session: Annotated[Session, Depends(Permitted("interlock.reset"))],
 ) -> dict[str, Any]:
     """Releases a tripped interlock whose cause is healthy. Nothing restarts by itself."""
+    if interlock not in {row.id for row in service.plant.interlocks}:
+        raise Refused(HTTPStatus.NOT_FOUND, f"There is no interlock {interlock}. GET /api/v1/interlocks lists all.")
     command = Command(id=0, verb="reset-interlock", target=interlock, person=session.user, comment=act.comment)
     await service.act(command)
     return next(row for row in interlocks(service) if row["id"] == interlock)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from api.problem import PROBLEMS, Refused
 from api.service import TheService, session_of
 from api.sessions import Session
-from api.shapes import iso
+from api.shapes import Body, Word, iso
 from telemetry.feed.client import EngineAway
 from telemetry.feed.messages import Command
 from telemetry.people import users
@@ -18,8 +18,8 @@ from telemetry.people import users
 router = APIRouter(prefix="/session", tags=["session"], responses=PROBLEMS)
 
 
-class Credentials(BaseModel):
-    user: Annotated[str, Field(max_length=200)]
+class Credentials(Body):
+    user: Word
     password: Annotated[str, Field(max_length=1000)]
 
 

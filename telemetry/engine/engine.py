@@ -13,7 +13,7 @@ import numpy as np
 
 from alarms.core import Act, Core, Effect, Event, Input, Outcome, Readings, SetOutput, Wake
 from alarms.limits import NEVER
-from alarms.states import IllegalAct
+from alarms.states import IllegalAct, UnknownTarget
 from drivers.device import Device
 from drivers.frame import Frame, Scan
 from telemetry.clock import Clock
@@ -111,7 +111,7 @@ class Engine:
         except IllegalAct as refusal:
             self.record(now_ns, {**said, "refused": str(refusal)})
             await self.synced()
-            return Result(id=command.id, refused=str(refusal), unknown=str(refusal).startswith("There is no "))
+            return Result(id=command.id, refused=str(refusal), unknown=isinstance(refusal, UnknownTarget))
         await self.synced()
         return Result(id=command.id)
 

@@ -130,8 +130,9 @@ class Mirror:
             )
         command.id = next(self._ids)
         answer: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        data = packed(command)
         self._waiting[command.id] = answer
-        self._writer.write(packed(command))
+        self._writer.write(data)
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await answer

@@ -79,6 +79,10 @@ def _free(host: str, port: int) -> None:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((host, port))
+        except PermissionError as error:
+            raise Refusal(
+                f"This user may not listen on port {port}.", "Set TELEMETRY_PORT to one above 1023, e.g. 8080."
+            ) from error
         except OSError as error:
             raise Refusal(
                 f"Port {port} of {host} is in use by another program.",

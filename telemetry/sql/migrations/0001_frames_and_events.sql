@@ -144,7 +144,7 @@ create view alarm_event as
 select
     time, writer, number,
     data ->> 'alarm' as alarm,
-    (data ->> 'occurrence')::bigint as occurrence,
+    case when data ->> 'occurrence' ~ '^[0-9]{1,18}$' then (data ->> 'occurrence')::bigint end as occurrence,
     data ->> 'transition' as transition,
     data ->> 'letter' as letter,
     (data ->> 'priority')::integer as priority,
@@ -171,7 +171,7 @@ select
     data ->> 'person' as person,
     coalesce(data ->> 'verb', data ->> 'transition') as act,
     data ->> 'target' as target,
-    (data ->> 'occurrence')::bigint as occurrence,
+    case when data ->> 'occurrence' ~ '^[0-9]{1,18}$' then (data ->> 'occurrence')::bigint end as occurrence,
     data ->> 'comment' as comment,
     data ->> 'refused' as refused,
     encode(hash, 'hex') as hash
