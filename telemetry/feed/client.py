@@ -15,7 +15,8 @@ from telemetry.feed.messages import Command, FromEngine, Result, packed, read_fr
 
 _log = logging.getLogger(__name__)
 ANSWER_S: Final = 5.0
-SILENT_S: Final = 2.5
+SILENT_S: Final = 2.0
+"""The engine beats once a second; a page has to say within 3 s that the feed is lost, its own tick included."""
 RETRY_S: Final = 0.25
 
 

@@ -36,8 +36,8 @@ def test_alarm_is_shown_silenced_and_acknowledged(page: Page, demo: Demo) -> Non
     demo.run("fault", "L01-ISO", "pressure-loss", "--for", "8s")
     page.keyboard.press("F3")
     row = page.locator(f'[data-testid="alarm-row"][data-alarm-id="{REVERSAL}"]')
-    expect(row.first).to_be_visible(timeout=4000)
-    assert time.monotonic() - began < 6.0
+    expect(row.first).to_be_visible(timeout=2000)
+    assert time.monotonic() - began < 2.0
 
     page.get_by_test_id("silence").first.click()
     until(
@@ -75,16 +75,15 @@ def test_a_lost_feed_is_said_within_3_s_and_found_again(page: Page, demo: Demo) 
     """Once by the engine's silence (the api says so), once by the api's own."""
     lost = page.get_by_test_id("data-lost")
     expect(lost).to_have_count(0)
+    value = page.locator(PRESSURE).first
+    expect(value).to_have_attribute("data-dress", "good")
     for verb in ("engine", "api"):
         process = demo.child(verb)
         os.kill(process, signal.SIGSTOP)
         try:
-            expect(lost).to_be_visible(
-                timeout=4500
-            )  # 3 s after the last message, which came up to 1 s later than the stop
-            stale = page.locator(PRESSURE).first
-            expect(stale).not_to_have_class(re.compile(r"\bgood\b"))
+            expect(lost).to_be_visible(timeout=3000)
+            expect(value).not_to_have_attribute("data-dress", "good")
         finally:
             os.kill(process, signal.SIGCONT)
         expect(lost).to_have_count(0, timeout=15_000)
-        expect(page.locator(PRESSURE).first).to_have_text(re.compile(r"\d+\.\d"), timeout=10_000)
+        expect(value).to_have_attribute("data-dress", "good", timeout=10_000)

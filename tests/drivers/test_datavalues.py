@@ -73,7 +73,7 @@ def fully(data: bytes) -> Items:
     return full_items([struct_from_binary(ua.DataValue, buffer) for _ in range(count)])
 
 
-def same(bulk: Items, full: Items) -> None:
+def assert_same(bulk: Items, full: Items) -> None:
     np.testing.assert_array_equal(bulk.quality, full.quality)
     np.testing.assert_array_equal(bulk.values, full.values)
     np.testing.assert_array_equal(bulk.source_ns, full.source_ns)
@@ -84,7 +84,7 @@ def same(bulk: Items, full: Items) -> None:
 @given(st.lists(data_values(), max_size=30), st.binary(max_size=8))
 def test_any_reply_is_decoded_as_by_the_full_decoder(values: list[ua.DataValue], behind: bytes) -> None:
     data = encoded(values)
-    same(Decoder(len(values)).decode(data + behind), fully(data))
+    assert_same(Decoder(len(values)).decode(data + behind), fully(data))
 
 
 @settings(max_examples=150, deadline=None)
@@ -92,7 +92,7 @@ def test_any_reply_is_decoded_as_by_the_full_decoder(values: list[ua.DataValue],
 def test_a_shape_remembered_from_the_last_reply_never_misleads(replies: list[list[ua.DataValue]]) -> None:
     decoder = Decoder(6)
     for values in replies:
-        same(decoder.decode(encoded(values)), fully(encoded(values)))
+        assert_same(decoder.decode(encoded(values)), fully(encoded(values)))
 
 
 @settings(max_examples=100, deadline=None)
@@ -105,7 +105,7 @@ def test_uniform_replies(
         values = [
             ua.DataValue(ua.Variant(data.draw(NUMBERS[kind]), kind), ua.StatusCode(status), stamp) for _ in range(count)
         ]
-        same(decoder.decode(encoded(values)), fully(encoded(values)))
+        assert_same(decoder.decode(encoded(values)), fully(encoded(values)))
 
 
 @settings(max_examples=1500, deadline=None)
@@ -123,7 +123,7 @@ def test_a_damaged_reply_is_never_a_crash_and_never_an_invented_value(
         found = decoder.decode(damaged)
     except NotPlain:
         return
-    same(found, fully(damaged))  # what it takes, asyncua takes too, and finds the same in it
+    assert_same(found, fully(damaged))  # what it takes, asyncua takes too, and finds the same in it
 
 
 @pytest.mark.parametrize(

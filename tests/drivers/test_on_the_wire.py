@@ -98,16 +98,12 @@ async def test_a_failed_sensor_is_bad_and_its_neighbours_are_good() -> None:
             await running.fault(name, "sensor-failure", tag=pattern)
             failed = f"{name}.{pattern}"
 
-            def seen(scan: Scan, failed: str = failed) -> bool:
-                frame = scan.frames[0]
-                bad = (
-                    {t for t, q in zip(frame.layout.tags, frame.quality, strict=True) if q >= 0x8000}
-                    if frame.quality is not None
-                    else set()
-                )
-                return bad == {failed} and bool(np.isnan(frame.values[frame.layout.tags.index(failed)]))
-
-            await scanned(devices[name], seen)
+            scan = await scanned(devices[name], lambda scan: scan.frames[0].quality is not None)
+            frame = scan.frames[0]
+            assert frame.quality is not None
+            bad = frame.quality >= 0x8000
+            assert [tag for tag, one in zip(frame.layout.tags, bad, strict=True) if one] == [failed]
+            assert np.isnan(frame.values[bad]).all() and np.isfinite(frame.values[~bad]).all()
 
 
 async def test_outputs_are_written_and_read_back() -> None:

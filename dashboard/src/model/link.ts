@@ -1,7 +1,7 @@
 /** Is the page still being told the truth? Decided from the time since the last message and the server's word on its engine. */
 
 /** Heartbeats come every second; said before 3 s are over, drawing and the tenth-second tick included. */
-export const SILENT_AFTER_MS = 2_500;
+export const SILENT_AFTER_MS = 2_000;
 /** A connection known to be broken is given only the time that a quick reconnection needs. */
 export const BROKEN_AFTER_MS = 1_500;
 const RETRY_FIRST_MS = 250;
