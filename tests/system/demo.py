@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -31,9 +32,15 @@ def until(found: Callable[[], T | None], seconds: float, what: str) -> T:
 
 
 def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+    """A port that nobody has, below those that the kernel gives to whoever asks for any: a simulator must not take it before
+    the api does."""
+    while True:
+        with socket.socket() as trial:
+            try:
+                trial.bind(("127.0.0.1", random.randrange(20_000, 32_000)))
+            except OSError:
+                continue
+            return int(trial.getsockname()[1])
 
 
 class Refusal(Exception):
