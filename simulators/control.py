@@ -1,20 +1,18 @@
 """The way into a running simulator: a Unix socket, one JSON object on a line each way.
 
-Requests, by ``do``: ``fault`` (equipment, fault, for_s, part, tag), ``faults`` (equipment), ``addresses``, ``look`` (tag).
+Requests, by ``do``: ``fault`` (equipment, which may be a pattern of ids; fault, for_s, part, tag, delay_s), ``faults``
+(equipment), ``addresses``, ``look`` (tag).
 A reply has ``ok``; if that is false, ``wrong`` is a sentence that says why and what would be possible.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
-from simulators.faults import FaultRefused
-
-if TYPE_CHECKING:  # the plant is heavy to import, and `telemetry fault` only asks
-    from simulators.plant import SimulatedPlant
+from simulators.faults import SLOW_S, FaultRefused
 
 DEADLINE_S: Final = 5.0
 LONGEST_LINE: Final = 1 << 20
@@ -28,8 +26,33 @@ class AnotherSimulator(Exception):
     """The socket is in use; the text says what to do."""
 
 
+class Simulation(Protocol):
+    """What a running simulator can be asked: a plant with physics, or the load form."""
+
+    @property
+    def addresses(self) -> dict[str, str]: ...
+
+    async def fault(
+        self,
+        equipment: str,
+        name: str,
+        for_s: float | None = None,
+        part: int = 1,
+        tag: str = "*",
+        delay_s: float = SLOW_S,
+    ) -> str:
+        """Begins or ends faults; gives a sentence. Raises FaultRefused."""
+        ...
+
+    def faults_of(self, equipment: str) -> Mapping[str, Any]: ...
+
+    def possible(self, equipment: str) -> Mapping[str, str]: ...
+
+    def look(self, tag: str) -> Mapping[str, Any]: ...
+
+
 @asynccontextmanager
-async def served(plant: "SimulatedPlant", path: Path) -> AsyncGenerator[None]:
+async def served(plant: Simulation, path: Path) -> AsyncGenerator[None]:
     """Answers requests on the Unix socket `path` as long as the block lasts. Raises AnotherSimulator where one does already."""
     try:
         await ask(path, {"do": "addresses"})
@@ -61,7 +84,7 @@ async def served(plant: "SimulatedPlant", path: Path) -> AsyncGenerator[None]:
         path.unlink(missing_ok=True)  # noqa: ASYNC240
 
 
-async def _answer(plant: "SimulatedPlant", line: bytes) -> dict[str, Any]:
+async def _answer(plant: Simulation, line: bytes) -> dict[str, Any]:
     try:
         match json.loads(line):
             case {"do": "fault", "equipment": str(equipment), "fault": str(name), **more}:
@@ -72,6 +95,7 @@ async def _answer(plant: "SimulatedPlant", line: bytes) -> dict[str, Any]:
                     None if for_s is None else float(for_s),
                     int(more.get("part") or 1),
                     str(more.get("tag") or "*"),
+                    float(more.get("delay_s") or SLOW_S),
                 )
                 return {"ok": True, "said": said}
             case {"do": "faults", "equipment": str(equipment)}:

@@ -9,26 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.profile import Profile, ProfileTag
+from simulators.faces.airnet import AirnetFace
 from simulators.faces.face import Face
 from simulators.faces.lighthouse import LighthouseFace
+from simulators.faces.metone import MetOneFace
 from simulators.faces.modbus import ModbusFace
 from simulators.faces.opcua import OpcUaFace
-from simulators.faults import Active, FaultRefused, fault_for, possible_faults
+from simulators.faces.opcua_security import ServerKeys
+from simulators.faults import SLOW_S, Active, Fault, FaultRefused, fault_for, possible_faults, set_wire
 from simulators.physics import MODELS, Setting, Values
+from simulators.physics.model import Called
 from simulators.readings import Readings
 from telemetry.errors import Refusal
 from telemetry.plant.model import Equipment
 
 DROPPED: Final = "dropped-connection"
-SILENT: Final = "silent"
 FROZEN: Final = "frozen-sensor"
 FAILED: Final = "sensor-failure"
+_COUNTERS: Final = {"airnet": AirnetFace, "lighthouse": LighthouseFace, "metone": MetOneFace}
 
 
 class SimulatedDevice:
     """The device that speaks for `unit`. The same seed gives the same day: its random numbers depend on seed and id only."""
 
-    def __init__(self, unit: Equipment, seed: int) -> None:
+    def __init__(self, unit: Equipment, seed: int, keys: ServerKeys | None = None) -> None:
         build = MODELS.get(unit.type)
         if build is None:
             raise Refusal(
@@ -44,14 +48,15 @@ class SimulatedDevice:
         self.model = build(Setting(unit.id, setpoints, unit.grade or "D"))
         self.readings = Readings(self.tags, self.model.noise, self._rng)
         self.written = {name: 0.0 for name, tag in self.tags.items() if tag.writable}
+        self._called: set[str] = set()
         self.faults: dict[str, Active] = {}
         self.outputs: Values = {}
         self.elapsed_s = 0.0
         self.face: Face
         if unit.profile.protocol == "opcua":
-            self.face = OpcUaFace(self)
-        elif unit.profile.machine == "lighthouse":
-            self.face = LighthouseFace(self, unit.address, 1 + mark % 9_999, mark ^ seed)
+            self.face = OpcUaFace(self, unit.security, keys)
+        elif unit.profile.machine is not None:
+            self.face = _COUNTERS[unit.profile.machine](self, unit.address, mark ^ seed)
         else:
             self.face = ModbusFace(self, unit.address)
 
@@ -61,6 +66,13 @@ class SimulatedDevice:
         if name in self.readings.index:
             self.readings.put(name, value)
 
+    def call(self, method: str) -> bool:
+        """A client has called a method of the profile: done at the next step; False where it does not fit the present state."""
+        if not (isinstance(self.model, Called) and self.model.allows(method)):
+            return False
+        self._called.add(method)
+        return True
+
     def step(self, dt_s: float, time_ns: int, surroundings: Mapping[str, float]) -> Values:
         """Moves on by `dt_s` to `time_ns` (UTC nanoseconds) and gives the true values."""
         self.elapsed_s += dt_s
@@ -68,6 +80,8 @@ class SimulatedDevice:
         for name, active in self.faults.items():
             if active.fault.where == "process":
                 inputs[f"fault.{name}"] = float(active.part)
+        inputs.update({f"call.{method}": 1.0 for method in self._called})
+        self._called.clear()
         if FROZEN in self.faults:
             inputs["sensor.frozen"] = 1.0
         if FAILED in self.faults:
@@ -77,15 +91,20 @@ class SimulatedDevice:
         self.readings.update(self.outputs, time_ns, self._rng)
         return self.outputs
 
-    def begin(self, name: str, for_s: float | None, part: int, tag: str) -> Active:
+    def begin(self, name: str, for_s: float | None, part: int, tag: str, delay_s: float = SLOW_S) -> Active:
         """Begins the fault `name` for `for_s` seconds (None: until cleared). Raises FaultRefused where it does not fit."""
-        fault = fault_for(name, self.id, self.type, self.possible_faults())
-        if fault.where == "sensor" and not self._sensors(tag).any():
-            raise FaultRefused(f"{self.id} has no measured tag {tag}. It has: {', '.join(self._analogue())}.")
-        active = Active(fault, None if for_s is None else self.elapsed_s + for_s, part, tag)
+        fault = self.check(name, tag)
+        active = Active(fault, None if for_s is None else self.elapsed_s + for_s, part, tag, delay_s)
         self.faults[name] = active
         self._apply()
         return active
+
+    def check(self, name: str, tag: str) -> Fault:
+        """The fault `name`. Raises FaultRefused where it does not fit this device, or no measured tag fits the pattern `tag`."""
+        fault = fault_for(name, self.id, self.type, self.possible_faults())
+        if fault.where == "sensor" and not self._sensors(tag).any():
+            raise FaultRefused(f"{self.id} has no measured tag {tag}. It has: {', '.join(self._analogue())}.")
+        return fault
 
     def possible_faults(self) -> dict[str, str]:
         """Names and meanings of the faults that fit this device."""
@@ -96,7 +115,7 @@ class SimulatedDevice:
         ended = [name for name in names if self.faults.pop(name, None) is not None]
         self._apply()
         if DROPPED in ended:
-            await self.face.port.open()
+            await self.face.open()
 
     def over(self) -> list[str]:
         """Names of the faults whose time is over."""
@@ -106,10 +125,9 @@ class SimulatedDevice:
         frozen, failed = self.faults.get(FROZEN), self.faults.get(FAILED)
         self.readings.freeze(self._sensors(frozen.tag if frozen is not None else None))
         self.readings.fail(self._sensors(failed.tag if failed is not None else None))
-        port = self.face.port
-        port.silent = SILENT in self.faults
+        set_wire(self.face.wire, self.faults)
         if DROPPED in self.faults:
-            port.refuse()
+            self.face.refuse()
 
     def _sensors(self, pattern: str | None) -> NDArray[np.bool_]:
         """Mask of the measured tags whose name fits `pattern`; None fits nothing."""

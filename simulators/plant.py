@@ -3,13 +3,17 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from drivers.quality import class_of, reason_of
 from simulators.device import SimulatedDevice
-from simulators.faults import CLEAR, FaultRefused
+from simulators.faces.face import Face
+from simulators.faces.modbus import ModbusFace
+from simulators.faces.modbus_line import Line
+from simulators.faces.opcua_security import ServerKeys
+from simulators.faults import CLEAR, SLOW_S, FaultRefused, chosen, lasting, named
 from telemetry.plant.model import Equipment, Plant
 
 STEP_S: Final = 0.2
@@ -25,8 +29,9 @@ Link = tuple[str, SimulatedDevice, str]
 class SimulatedPlant:
     """The devices of `plant`; `addresses` are known once the devices are open."""
 
-    def __init__(self, plant: Plant, seed: int = 1) -> None:
-        self.devices = {unit.id: SimulatedDevice(unit, seed) for unit in plant.equipment}
+    def __init__(self, plant: Plant, seed: int = 1, keys: ServerKeys | None = None) -> None:
+        keys = keys or ServerKeys()
+        self.devices = {unit.id: SimulatedDevice(unit, seed, keys) for unit in plant.equipment}
         monitors = {
             unit.room: self.devices[unit.id]
             for unit in plant.equipment
@@ -34,6 +39,7 @@ class SimulatedPlant:
         }
         below = {room.id: room.higher_than for room in plant.rooms}
         self._links = {unit.id: _links(unit, monitors, below) for unit in plant.equipment}
+        _share(device.face for device in self.devices.values())
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -92,26 +98,38 @@ class SimulatedPlant:
         values = device.step(STEP_S, time_ns, surroundings)
         await device.face.stepped(values, time_ns)
 
-    async def fault(self, equipment: str, name: str, for_s: float | None = None, part: int = 1, tag: str = "*") -> str:
-        """Begins (or with ``clear`` ends all) faults of `equipment`; gives a sentence on what is so now. Raises FaultRefused."""
-        device = self._device(equipment)
+    async def fault(
+        self,
+        equipment: str,
+        name: str,
+        for_s: float | None = None,
+        part: int = 1,
+        tag: str = "*",
+        delay_s: float = SLOW_S,
+    ) -> str:
+        """Begins (or with ``clear`` ends all) faults of `equipment`, an id or a pattern of ids; gives a sentence on what is so now.
+        Raises FaultRefused, and nothing has changed, where it does not fit one of them."""
+        devices = [self.devices[id_] for id_ in chosen(equipment, self.devices)]
         if name == CLEAR:
-            ended = ", ".join(device.faults) or "there were none"
-            await device.end(tuple(device.faults))
-            return f"{equipment}: faults ended ({ended})."
-        if for_s is not None and not 0 < for_s <= 31 * 86_400:
-            raise FaultRefused(f"A fault cannot last {for_s:g} s. Give a time of more than 0 s and at most 31 days.")
-        active = device.begin(name, for_s, part, tag)
-        meaning = device.model.faults.get(name, active.fault.meaning)
-        lasts = f"for {for_s:g} s" if for_s is not None else "until cleared"
-        return f"{equipment}: {name} {lasts} ({meaning})."
+            ended = (
+                ", ".join(dict.fromkeys(fault for device in devices for fault in device.faults)) or "there were none"
+            )
+            for device in devices:
+                await device.end(tuple(device.faults))
+            return f"{named(equipment, len(devices))}: faults ended ({ended})."
+        lasts = lasting(for_s)
+        for device in devices:
+            device.check(name, tag)
+        active = [device.begin(name, for_s, part, tag, delay_s) for device in devices]
+        meaning = devices[0].model.faults.get(name, active[0].meaning)
+        return f"{named(equipment, len(devices))}: {name} {lasts} ({meaning})."
 
     def faults_of(self, equipment: str) -> dict[str, Any]:
         """The faults that `equipment` has now, each with its meaning and the seconds left (None: until cleared)."""
         device = self._device(equipment)
         return {
             name: {
-                "meaning": device.model.faults.get(name, active.fault.meaning),
+                "meaning": device.model.faults.get(name, active.meaning),
                 "left_s": None if active.until_s is None else round(active.until_s - device.elapsed_s, 1),
             }
             for name, active in device.faults.items()
@@ -146,18 +164,15 @@ class SimulatedPlant:
         }
 
     def _device(self, equipment: str) -> SimulatedDevice:
-        device = self.devices.get(equipment)
-        if device is None:
-            raise FaultRefused(f"The simulated plant has no equipment {equipment}. It has: {', '.join(self.devices)}.")
-        return device
+        return self.devices[chosen(equipment, self.devices)[0]]
 
 
 @asynccontextmanager
 async def simulated(
-    plant: Plant, seed: int = 1, progress: Progress = lambda _said: None
+    plant: Plant, seed: int = 1, progress: Progress = lambda _said: None, keys: ServerKeys | None = None
 ) -> AsyncGenerator[SimulatedPlant]:
-    """The plant, open and running, as long as the block lasts."""
-    running = SimulatedPlant(plant, seed)
+    """The plant, open and running, as long as the block lasts. `keys`: of those servers whose configuration asks for security."""
+    running = SimulatedPlant(plant, seed, keys)
     try:
         await running.open(progress)
         stepping = asyncio.create_task(running.run())
@@ -168,6 +183,14 @@ async def simulated(
             await asyncio.gather(stepping, return_exceptions=True)
     finally:
         await running.close()
+
+
+def _share(faces: Iterable[Face]) -> None:
+    """Puts those behind one address whose configured addresses name one host and port, as behind a gateway."""
+    lines: dict[str, Line] = {}
+    for face in faces:
+        if isinstance(face, ModbusFace) and not (face.place in lines and face.join(lines[face.place])):
+            lines.setdefault(face.place, face.line)
 
 
 def _links(

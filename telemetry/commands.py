@@ -51,12 +51,14 @@ def engine(
     """Runs the engine alone: it scans, alarms, trips and journals without any other process."""
     import uvloop
 
-    from telemetry import places, plant
+    from telemetry import files, places, plant
     from telemetry.engine.run import run as run_engine
 
     lock = places.Lock("engine", "Another engine")
     replaced = json.loads(addresses.read_text()) if addresses else {}
     loaded = plant.load()
+    # A device has its connection, and for a moment the one that it is leaving.
+    files.allow(2 * len(loaded.equipment) + 500, f"{len(loaded.equipment)} devices")
     uvloop.run(run_engine(loaded, replaced, typer.echo))
     lock.release()
 

@@ -6,6 +6,7 @@ from importlib.metadata import entry_points
 
 import typer
 
+from telemetry import places
 from telemetry.errors import Refusal
 
 app = typer.Typer(
@@ -17,8 +18,9 @@ app = typer.Typer(
 
 
 @app.callback()
-def verbs() -> None:
+def verbs(ctx: typer.Context) -> None:
     """Real-time telemetry of a GMP cell-therapy plant."""
+    ctx.obj = places.opcua_keys  # for a verb of `drivers`, which lies below and knows no data folder
     # A callback keeps the verb's name on the command line where only one verb was loaded.
 
 

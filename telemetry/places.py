@@ -35,6 +35,13 @@ def closed_folder(name: str) -> Path:
     return folder
 
 
+def opcua_keys() -> Path:
+    """The service's own OPC UA key and certificate, which servers it trusts, and passwords for them."""
+    folder = closed_folder("keys") / "opcua"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
 def runtime_folder() -> Path:
     """A short folder for sockets, its own for each data folder: a socket's path holds 107 bytes at most."""
     mark = hashlib.sha256(str(data_folder()).encode()).hexdigest()[:10]

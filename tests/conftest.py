@@ -21,6 +21,8 @@ from telemetry.database.place import ELSEWHERE, SOFTWARE_VARIABLE, find_place
 from telemetry.database.software import provide_software
 from telemetry.historian.upgrade import upgrade
 
+pytest_plugins = ["tests.foreign.fixtures"]
+
 CACHE = Path(__file__).parents[1] / "build" / "database-software"
 PLAIN, SCHEMA = "plain_template", "schema_template"
 # Nothing here outlives the session, so nothing needs to survive a power failure; jobs are run by whoever tests them.

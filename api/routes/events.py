@@ -18,7 +18,9 @@ async def events(
     service: TheService,
     start: datetime | None = None,
     end: datetime | None = None,
-    kind: Annotated[str | None, Query(description="e.g. alarm, interlock, act, device, text, engine")] = None,
+    kind: Annotated[
+        str | None, Query(description="e.g. alarm, interlock, act, device, device_event, text, engine")
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> list[dict[str, Any]]:
     """Events, newest first."""

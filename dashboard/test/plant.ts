@@ -47,5 +47,6 @@ export function alarm(id: string, given: Partial<Alarm> = {}): Alarm {
 }
 
 export function frame(layout: number, at_ms: number, values: (number | null)[], given: Partial<Frame> = {}): Frame {
-  return { layout, time_ms: at_ms, received_ms: at_ms + 50, values, quality: null, reason: null, source_ms: null, ...given };
+  const good = { quality: null, reason: null, source_ms: null, failure: null, findings: [] };
+  return { layout, time_ms: at_ms, received_ms: at_ms + 50, values, ...good, ...given };
 }

@@ -38,6 +38,19 @@ describe("decoding", () => {
     expect([values.value[0], values.value[1]]).toEqual([9, NaN]);
   });
 
+  it("tells what is wrong with a device, and when that ends", () => {
+    const values = plant();
+    const told: (readonly string[])[] = [];
+    effect(() => void told.push(values.faultsOf("A").value));
+    const down = frame(0, T, [null, null, null], { failure: "A does not answer" });
+    values.apply([down], {});
+    values.apply([down], {});
+    values.apply([frame(1, T, [1], { findings: ["of an older scan"] })], {});
+    values.apply([frame(0, T + 1000, [1, 2, 3], { findings: ["A.x: no such node", "A.y reads 9"] })], {});
+    values.apply([frame(0, T + 2000, [1, 2, 3])], {});
+    expect(told).toEqual([[], ["A does not answer"], ["A.x: no such node", "A.y reads 9"], []]);
+  });
+
   it("keeps texts, null among them", () => {
     const values = plant();
     values.apply([], { "A.batch": "B2611-03", "A.none": "?" });

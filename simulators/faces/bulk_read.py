@@ -21,6 +21,7 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from drivers.profile import Kind
 from simulators.readings import Readings
 
+_CREATE_SESSION: Final = ua.NodeId(ua.ObjectIds.CreateSessionRequest_Encoding_DefaultBinary)
 _READ: Final = ua.NodeId(ua.ObjectIds.ReadRequest_Encoding_DefaultBinary)
 _VALUE_STATUS_SOURCE: Final = 0x07
 """Encoding mask of a DataValue (OPC UA Part 6, 5.2.2.17) with value, status and source timestamp."""
@@ -107,20 +108,34 @@ class Connection(OPCUAProtocol):
     """asyncua's connection, with `bulk` before its own reading."""
 
     bulk: BulkRead
+    sessions: int | None
+    """Sessions that the server bears at a time."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         if self.processor is not None:
             self.processor = _Processor(self.iserver, transport, self.limits)
             self.processor.set_policies(self.policies)
-            self.processor.bulk = self.bulk
+            self.processor.bulk, self.processor.may_begin = self.bulk, self._check_session
+
+    def _check_session(self) -> None:
+        """Refuses a session more than the server bears, and one on a channel that is for finding the endpoints only."""
+        connected = [client for client in self.clients if client is not self and client.processor is not None]
+        if self.sessions is not None and sum(c.processor.session is not None for c in connected) >= self.sessions:  # pyright: ignore[reportOptionalMemberAccess]
+            raise ua.uaerrors.BadTooManySessions
+        policy = self.processor._connection.security_policy  # pyright: ignore
+        if not any(policy.URI == offered.cls.URI and policy.Mode == offered.mode for offered in self.policies):
+            raise ua.uaerrors.BadSecurityModeRejected
 
 
 class _Processor(UaProcessor):
     bulk: BulkRead
+    may_begin: Callable[[], None]
 
     async def _process_message(self, typeid: ua.NodeId, requesthdr: Any, seqhdr: Any, body: Buffer) -> Any:
         session = self.session
+        if typeid == _CREATE_SESSION:
+            self.may_begin()
         if typeid == _READ and session is not None and session.is_activated():
             results = self.bulk.results(bytes(body))
             if results is not None:

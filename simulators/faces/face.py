@@ -7,6 +7,7 @@ from drivers.profile import Profile, ProfileTag
 from simulators.faces.port import Port
 from simulators.physics import Values
 from simulators.readings import Readings
+from simulators.wire import Wire
 
 
 class Device(Protocol):
@@ -21,16 +22,29 @@ class Device(Protocol):
         """A client has written `value` to the writable tag `name`."""
         ...
 
+    def call(self, method: str) -> bool:
+        """A client has called the profile's method `method`; False where the device cannot do that now."""
+        ...
+
 
 class Face(Protocol):
-    """A server for one device. `port` opens, refuses and closes; `url` is its address once the port is open."""
+    """A server for one device; `url` is its address once it is open, `wire` how its line misbehaves."""
 
-    port: Port
+    wire: Wire
+
+    @property
+    def port(self) -> Port: ...
 
     @property
     def url(self) -> str: ...
 
-    async def open(self) -> None: ...
+    async def open(self) -> None:
+        """Answers, at the same address as before if it had one."""
+        ...
+
+    def refuse(self) -> None:
+        """Ends all connections and lets nobody in until `open`."""
+        ...
 
     async def close(self) -> None: ...
 

@@ -7,17 +7,15 @@ that 30001 onwards show: -1 the last, else 0 for the oldest upwards. Channels 3 
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
-import numpy as np
 from pymodbus.constants import ExcCodes
 
 from drivers.profile import Table
+from simulators.faces.counter import CounterFace, CounterRegisters, Record, halves
 from simulators.faces.face import Device
-from simulators.faces.modbus import ModbusFace, Registers, Words
-from simulators.physics import Values
-from simulators.physics.counter import FLOW_CFM, M3_PER_FT3, SAMPLE_S
+from simulators.faces.modbus import Words
+from simulators.physics.counter import FLOW_CFM
 
 BUFFER: Final = 3_000
 RUNNING, SAMPLING, NEW_DATA, DEVICE_ERROR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
@@ -30,49 +28,27 @@ HOLDING_END, INPUT_END = 48, 999
 _GARBAGE: Final = 0xDEAD_BEEF
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One sample: the time of its end (s since 1970), its length (s), where, its status bits, counts of 0.5 and 5 um up."""
-
-    time_s: int
-    sample_s: int
-    location: int
-    status: int
-    fine: int
-    coarse: int
-
-    def words(self) -> list[int]:
-        """Input registers 30001 to 30024."""
-        numbers = [self.time_s, self.sample_s, self.location, self.status, self.fine, self.coarse, *[_GARBAGE] * 6]
-        return [half for number in numbers for half in (number >> 16 & 0xFFFF, number & 0xFFFF)]
-
-
-class LighthouseRegisters(Registers):
+class LighthouseRegisters(CounterRegisters):
     """Holding 40001 to 40048, input 30001 to 30999."""
 
     def __init__(self, device: Device, unit: int, location: int) -> None:
-        super().__init__(device, unit)
+        super().__init__(device, unit, location)
         self.buffer: deque[Record] = deque(maxlen=BUFFER)
-        self.location = location
-        sample_time = device.tags.get("sample_time")
-        self.sample_s = int(sample_time.setpoint if sample_time and sample_time.setpoint else SAMPLE_S)
         self.index = -1
         self.new_data = False
-        self.sampling = True
-        self.laser_failed = False
-        self.time_s = 0
         self.calibration_due_s = 0
 
     def add(self, record: Record) -> None:
         self.buffer.append(record)
         self.new_data = True
+        self.calibration_due_s = self.calibration_due_s or record.time_s + CALIBRATION_S
 
     def encode(self, table: Table) -> Words:
         if table == "holding":
             return self._holding()
         if table == "input":
-            chosen = self.buffer[min(self.index, len(self.buffer) - 1)].words() if self.buffer else []
-            return dict(enumerate(chosen + [0] * (INPUT_END - len(chosen))))
+            shown = _words(self.buffer[min(self.index, len(self.buffer) - 1)]) if self.buffer else []
+            return dict(enumerate(shown + [0] * (INPUT_END - len(shown))))
         return {}
 
     def image(self, table: Table) -> Words:
@@ -86,7 +62,7 @@ class LighthouseRegisters(Registers):
         words |= {0: MAP_VERSION, 2: status, 22: round(100 * FLOW_CFM * self.sampling), 23: len(self.buffer)}
         words |= {24: self.index & 0xFFFF, 25: self.location}
         for address, number in ((26, self.time_s), (32, self.sample_s), (46, self.calibration_due_s)):
-            words[address], words[address + 1] = number >> 16, number & 0xFFFF
+            words[address], words[address + 1] = halves(number)
         return words
 
     def read(self, table: Table, address: int, count: int) -> list[int] | ExcCodes:
@@ -121,43 +97,18 @@ class LighthouseRegisters(Registers):
                 self.buffer.clear()
                 self.new_data = False
             case c if c in (MANUAL_START, START, MANUAL_STOP, STOP):
-                self.sampling = c in (MANUAL_START, START)
-                self._device.write("counter.sampling", float(self.sampling))
+                self.sample(c in (MANUAL_START, START))
             case _:
                 return ExcCodes.ILLEGAL_VALUE
         return None
 
 
-class LighthouseFace(ModbusFace):
-    """A counter at `location`. It comes with the records of the ten samples before the start, so that there is a last one."""
+def _words(record: Record) -> list[int]:
+    """Input registers 30001 to 30024."""
+    status = RECORD_LASER * record.laser_failed
+    head = (record.time_s, record.sample_s, record.location, status, record.fine, record.coarse)
+    return halves(*head, *[_GARBAGE] * 6)
 
-    registers: LighthouseRegisters
 
-    def __init__(self, device: Device, address: str, location: int, seed: int) -> None:
-        self._location, self._seed = location, seed
-        super().__init__(device, address)
-
-    def make_registers(self, device: Device, unit: int) -> Registers:
-        return LighthouseRegisters(device, unit, self._location)
-
-    async def stepped(self, values: Values, time_ns: int) -> None:
-        r = self.registers
-        if not r.time_s:
-            self._fill(time_ns // 1_000_000_000, values)
-        r.time_s = time_ns // 1_000_000_000
-        r.laser_failed = bool(values.get("laser"))
-        if values.get("sample.done"):
-            status = RECORD_LASER if r.laser_failed else 0
-            fine, coarse = int(values["sample.fine"]), int(values["sample.coarse"])
-            r.add(Record(r.time_s, r.sample_s, r.location, status, fine, coarse))
-
-    def _fill(self, now_s: int, values: Values) -> None:
-        r = self.registers
-        r.calibration_due_s = now_s + CALIBRATION_S
-        rng = np.random.default_rng(self._seed)
-        drawn_m3 = FLOW_CFM * M3_PER_FT3 * r.sample_s / 60
-        last_s = now_s - int(values["sample.elapsed"])
-        for age in range(9, -1, -1):
-            coarse = int(rng.poisson(float(values["air.5um"]) * drawn_m3))
-            fine = coarse + int(rng.poisson(float(values["air.0_5um"]) * drawn_m3))
-            r.add(Record(last_s - age * r.sample_s, r.sample_s, r.location, 0, fine, coarse))
+class LighthouseFace(CounterFace):
+    made_of: ClassVar[type[CounterRegisters]] = LighthouseRegisters

@@ -3,12 +3,13 @@
 """An OPC UA server for one device: real sessions and services by asyncua, values made when they are asked for.
 
 As strict as the strictest servers met in the field: a request of more nodes than it allows fails as a whole, a value
-written with a status or a timestamp, or as another type than the node's, is refused, and nobody may change anything else.
+written with a status or a timestamp, or as another type than the node's, is refused, and nobody may change anything else. One
+session more than it bears is refused. Security and login are on where the equipment's configuration asks for them.
 """
 
 import asyncio
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -19,25 +20,24 @@ from asyncua.server.address_space import AddressSpace, AttributeService
 from asyncua.server.binary_server_asyncio import BinaryServer
 from asyncua.server.internal_server import InternalServer
 
+from drivers.opcua.browse_path import is_path
+from drivers.opcua.security import Security
 from drivers.profile import Kind
+from simulators.faces import opcua_nodes
 from simulators.faces.address_space import Nodes, SharedNodes, standard_nodes
 from simulators.faces.bulk_read import BulkRead, Connection
 from simulators.faces.face import Device
+from simulators.faces.opcua_nodes import TYPES
+from simulators.faces.opcua_security import Logins, ServerKeys, identities, policies
 from simulators.faces.port import HOST, Port
 from simulators.physics import Values
 
-_TYPES: Final[dict[Kind, ua.VariantType]] = {
-    "float": ua.VariantType.Float,
-    "integer": ua.VariantType.Int32,
-    "boolean": ua.VariantType.Boolean,
-    "state": ua.VariantType.Int32,
-    "text": ua.VariantType.String,
-}
 _CAST: Final[dict[Kind, Callable[[Any], Any]]] = {
     "float": float, "integer": int, "boolean": bool, "state": int, "text": str,
 }  # fmt: skip
 _READ_LIMIT: Final = ua.NodeId(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)
 _LARGEST_READ: Final = 1_000
+_OBJECTS: Final = ua.NodeId(ua.ObjectIds.ObjectsFolder)
 _ADMIN: Final = User(role=UserRole.Admin)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _REFUSED_WITH_STATUS: Final = ua.StatusCode(ua.StatusCodes.BadWriteNotSupported)
@@ -46,14 +46,16 @@ _REFUSED_WITH_STATUS: Final = ua.StatusCode(ua.StatusCodes.BadWriteNotSupported)
 class OpcUaFace:
     """Serves the numeric and text tags of `device` under Objects/<equipment id>, in the profile's namespace."""
 
-    def __init__(self, device: Device) -> None:
-        self._device = device
+    def __init__(self, device: Device, security: Security | None = None, keys: ServerKeys | None = None) -> None:
+        self._device, self._security, self._keys = device, security, keys or ServerKeys()
+        self._logins = Logins(device.id, security, self._keys.secrets)
         self._largest_read = device.profile.server.nodes_per_read or _LARGEST_READ
         self._bulk = BulkRead(device.readings, self._largest_read)
         self._server: Server | None = None
         self._binary: BinaryServer | None = None
         self._subscribable: list[tuple[Any, Callable[[], ua.DataValue]]] = []
-        self.port = Port(self._connection, device.profile.server.connections)
+        self.port = Port(self._connection)
+        self.wire = self.port.wire
 
     @property
     def url(self) -> str:
@@ -63,6 +65,9 @@ class OpcUaFace:
         if self._server is None:
             await self._build()
         await self.port.open()
+
+    def refuse(self) -> None:
+        self.port.refuse()
 
     async def close(self) -> None:
         await self.port.close()
@@ -88,21 +93,29 @@ class OpcUaFace:
             binary.closing_tasks,
             binary.limits,
         )
-        connection.bulk = self._bulk
+        connection.bulk, connection.sessions = self._bulk, self._device.profile.server.connections
         return connection
 
     async def _build(self) -> None:
-        inner = _InternalServer(await standard_nodes())
+        inner = _InternalServer(await standard_nodes(), self._logins)
         server = Server(iserver=inner)
-        server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
-        server.set_identity_tokens([ua.AnonymousIdentityToken])
+        uri = f"urn:simulator:{self._device.id}"
+        server.set_security_policy(list(policies(self._security)))
+        server.set_identity_tokens(identities(self._security))
         server.set_server_name(self._device.id)
+        if self._security is not None and self._security.secured:
+            certificate, key = await self._keys.of(self._device.id, uri)
+            await server.load_certificate(certificate, "der")
+            await server.load_private_key(key, format="pem")
         server.disable_clock()
         await server.init()
-        await server.set_application_uri(f"urn:simulator:{self._device.id}")
+        await server.set_application_uri(uri)
         namespace = self._device.profile.namespace
         assert namespace is not None
-        self._add_nodes(server, await server.register_namespace(namespace))
+        indexes = {"": await server.register_namespace(namespace)}
+        for prefix, uri in self._device.profile.namespaces.items():
+            indexes[prefix] = await server.register_namespace(uri)
+        self._add_nodes(server, indexes)
         inner.attribute_service = _Attributes(inner.aspace, self._largest_read, self._write)
         await server.get_node(_READ_LIMIT).write_value(self._largest_read, ua.VariantType.UInt32)
         await server._setup_server_nodes()  # pyright: ignore[reportPrivateUsage] - Server.start would also listen
@@ -120,23 +133,46 @@ class OpcUaFace:
         self._binary.set_policies(server._policies)  # pyright: ignore[reportPrivateUsage]
         self._server = server
 
-    def _add_nodes(self, server: Server, namespace: int) -> None:
-        nodes, space = server.iserver.node_mgt_service, server.iserver.aspace
+    def _add_nodes(self, server: Server, indexes: Mapping[str, int]) -> None:
+        """indexes: of the namespaces, by the prefixes of the profile's paths; its own by ''."""
+        nodes, space, namespace = server.iserver.node_mgt_service, server.iserver.aspace, indexes[""]
         folder = ua.NodeId(self._device.id, namespace)
-        nodes.add_nodes([_folder(folder, self._device.id, namespace)])
+        nodes.add_nodes([opcua_nodes.folder(folder, self._device.id)])
         self._writable: dict[ua.NodeId, tuple[str, Kind]] = {}
         for name, tag in self._device.tags.items():
-            node = ua.NodeId.from_string(f"ns={namespace};{tag.node}")
-            nodes.add_nodes([_variable(node, folder, name, tag.name.en, tag.kind, tag.writable, namespace)])
+            parent, shown = folder, name
+            if not is_path(str(tag.node)):
+                node = ua.NodeId.from_string(f"ns={namespace};{tag.node}")
+            else:
+                parent, (*above, (node, shown)) = _OBJECTS, opcua_nodes.along(str(tag.node), indexes)
+                for owner, its_name in above:
+                    if owner not in space:
+                        nodes.add_nodes([opcua_nodes.item(owner, its_name, parent, ua.ObjectIds.HasComponent)])
+                    parent = owner
+            nodes.add_nodes([opcua_nodes.variable(node, parent, shown, tag.name.en, tag.kind, tag.writable)])
             if tag.kind == "text":
                 read = partial(self._text, name)
             else:
-                read = partial(self._number, self._device.readings.index[name], _TYPES[tag.kind], _CAST[tag.kind])
+                read = partial(self._number, self._device.readings.index[name], TYPES[tag.kind], _CAST[tag.kind])
             space.set_attribute_value_callback(node, ua.AttributeIds.Value, _lazy(read))
             self._subscribable.append((space[node].attributes[ua.AttributeIds.Value], read))
             self._bulk.add(node, name, tag.kind)
             if tag.writable:
                 self._writable[node] = (name, tag.kind)
+        for name, method in self._device.profile.methods.items():
+            owner, node = (ua.NodeId.from_string(f"ns={namespace};{n}") for n in (method.object, method.method))
+            if owner not in space:
+                nodes.add_nodes([opcua_nodes.item(owner, str(owner.Identifier), folder, ua.ObjectIds.HasComponent)])
+            nodes.add_nodes([opcua_nodes.method(node, owner, name, method.name.en)])
+            space.add_method_callback(node, self._method(name))
+
+    def _method(self, name: str) -> Callable[..., Coroutine[Any, Any, ua.StatusCode]]:
+        async def call(_parent: ua.NodeId, *given: ua.Variant) -> ua.StatusCode:
+            if given:
+                return ua.StatusCode(ua.StatusCodes.BadTooManyArguments)
+            return ua.StatusCode(0 if self._device.call(name) else ua.StatusCodes.BadInvalidState)
+
+        return call
 
     def _number(self, i: int, kind: ua.VariantType, cast: Callable[[Any], Any]) -> ua.DataValue:
         readings = self._device.readings
@@ -159,7 +195,7 @@ class OpcUaFace:
         name, kind = found
         if value.SourceTimestamp is not None or value.ServerTimestamp is not None:
             return _REFUSED_WITH_STATUS
-        if value.Value is None or value.Value.VariantType != _TYPES[kind] or value.Value.is_array:
+        if value.Value is None or value.Value.VariantType != TYPES[kind] or value.Value.is_array:
             return ua.StatusCode(ua.StatusCodes.BadTypeMismatch)
         number = float(value.Value.Value)
         limits = self._device.tags[name].range
@@ -172,8 +208,8 @@ class OpcUaFace:
 class _InternalServer(InternalServer):
     """asyncua's server on the shared address space."""
 
-    def __init__(self, base: Nodes) -> None:
-        super().__init__()
+    def __init__(self, base: Nodes, logins: Logins) -> None:
+        super().__init__(logins)  # pyright: ignore[reportArgumentType] - it is one by its method
         self._base = base
 
     async def init(self, shelffile: Any = None) -> None:
@@ -216,35 +252,3 @@ def _stamp(time_ns: int) -> datetime:
 
 def _lazy(read: Callable[[], ua.DataValue]) -> Callable[[ua.NodeId, ua.AttributeIds], ua.DataValue]:
     return lambda _node, _attribute: read()
-
-
-def _folder(node: ua.NodeId, name: str, namespace: int) -> ua.AddNodesItem:
-    return ua.AddNodesItem(
-        RequestedNewNodeId=node,
-        BrowseName=ua.QualifiedName(name, namespace),
-        NodeClass=ua.NodeClass.Object,
-        ParentNodeId=ua.NodeId(ua.ObjectIds.ObjectsFolder),
-        ReferenceTypeId=ua.NodeId(ua.ObjectIds.Organizes),
-        TypeDefinition=ua.NodeId(ua.ObjectIds.BaseObjectType),
-        NodeAttributes=ua.ObjectAttributes(DisplayName=ua.LocalizedText(name)),
-    )
-
-
-def _variable(
-    node: ua.NodeId, parent: ua.NodeId, name: str, shown: str, kind: Kind, writable: bool, namespace: int
-) -> ua.AddNodesItem:
-    access = ua.AccessLevel.CurrentRead.mask | (ua.AccessLevel.CurrentWrite.mask if writable else 0)
-    return ua.AddNodesItem(
-        RequestedNewNodeId=node,
-        BrowseName=ua.QualifiedName(name, namespace),
-        NodeClass=ua.NodeClass.Variable,
-        ParentNodeId=parent,
-        ReferenceTypeId=ua.NodeId(ua.ObjectIds.HasComponent),
-        TypeDefinition=ua.NodeId(ua.ObjectIds.BaseDataVariableType),
-        NodeAttributes=ua.VariableAttributes(
-            DisplayName=ua.LocalizedText(shown),
-            DataType=ua.NodeId(_TYPES[kind].value),
-            AccessLevel=access,
-            UserAccessLevel=access,
-        ),
-    )

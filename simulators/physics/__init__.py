@@ -12,6 +12,7 @@ from simulators.physics.cabinet import Cabinet
 from simulators.physics.counter import Counter
 from simulators.physics.honeycomb import Honeycomb
 from simulators.physics.incubator import Incubator
+from simulators.physics.instrument import Instrument
 from simulators.physics.isolator import Isolator
 from simulators.physics.model import Model, Setting, Values
 from simulators.physics.pass_box import PassBox
@@ -22,12 +23,18 @@ MODELS: Final[dict[str, Callable[[Setting], Model]]] = {
     "air_handling_unit": AirHandling,
     "beacon": Beacon,
     "biosafety_cabinet": Cabinet,
+    "climate_transmitter": Instrument,
     "co2_incubator": Incubator,
+    "fan_unit": Instrument,
+    "h2o2_probe": Instrument,
     "honeycomb_incubator": Honeycomb,
+    "incubator": Instrument,
     "isolator": Isolator,
     "particle_counter": Counter,
     "pass_box": PassBox,
+    "pressure_transmitter": Instrument,
     "retention_store": Store,
+    "room_controller": Instrument,
     "room_monitor": Room,
 }
 """Physics by type of equipment, as profiles name it."""

@@ -7,6 +7,7 @@ from numpy.random import Generator
 
 from simulators.physics.laws import Controller, Delayed, Heartbeat, Space, lag
 from simulators.physics.model import Inputs, Setting, Values
+from simulators.physics.vhp import ABORT, START, Cycle
 
 CHAMBER_M3: Final = 1.5
 LEAK_M3_S_PA: Final = 1.4e-4
@@ -41,12 +42,16 @@ class Isolator:
         self.air_c = self.wall_c = self.temperature_c
         self.boosted, self.held, self.locked = Delayed(0.5), Delayed(1.0), Delayed(1.0)
         self.heartbeat = Heartbeat()
+        self.cycle = Cycle()
         self.noise = {
             "chamber.pressure": 0.35, "chamber.temperature": 0.02, "chamber.humidity": 0.15, "chamber.velocity": 0.003,
             "chamber.h2o2": 0.2, "chamber.h2o2_low": 0.01, "antechamber.pressure": 0.3, "antechamber.temperature": 0.02,
             "antechamber.humidity": 0.15, "antechamber.h2o2": 0.2, "fan.speed": 2.0, "fan.output": 0.05,
             "exhaust.speed": 2.0, "supply_filter.pressure": 0.6, "exhaust_filter.pressure": 0.6,
         }  # fmt: skip
+
+    def allows(self, method: str) -> bool:
+        return self.cycle.allows(method)
 
     def step(self, dt_s: float, inputs: Inputs, rng: Generator) -> Values:
         lost = "fault.pressure-loss" in inputs
@@ -86,7 +91,7 @@ class Isolator:
             "door.antechamber": float(ajar),
             "door.transfer": 0.0,
             "transfer.locked": self.locked.step(dt_s, bool(inputs.get("transfer.lock_request"))),
-            "vhp.phase": 0.0,
+            "vhp.phase": self.cycle.step(dt_s, f"call.{START}" in inputs, f"call.{ABORT}" in inputs),
             "process.held": self.held.step(dt_s, bool(inputs.get("process.hold"))),
             "power": 1.0,
             "heartbeat": self.heartbeat.step(dt_s),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 from numpy.random import Generator
 
@@ -12,8 +12,8 @@ Values = dict[str, float | str]
 Inputs = Mapping[str, float]
 """What acts on the equipment: writable tags by name; ``room.temperature``, ``room.pressure``, ``below.pressure`` (the room
 below in the cascade), ``air.0_5um`` and ``air.5um`` (particles per m3 where a counter samples); ``fault.<name>``, whose
-value says which of several parts (cell 3) has it; ``sensor.failed`` and ``sensor.frozen``. What is absent is at its ordinary
-value."""
+value says which of several parts (cell 3) has it; ``call.<method>`` at the step after a client has called a method;
+``sensor.failed`` and ``sensor.frozen``. What is absent is at its ordinary value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,4 +37,13 @@ class Model(Protocol):
 
     def step(self, dt_s: float, inputs: Inputs, rng: Generator) -> Values:
         """Moves the state on by `dt_s` seconds and gives the true values, before any sensor."""
+        ...
+
+
+@runtime_checkable
+class Called(Protocol):
+    """A model of equipment whose profile has methods."""
+
+    def allows(self, method: str) -> bool:
+        """Whether `method` (its name in the profile) can be done in the present state."""
         ...

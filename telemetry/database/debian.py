@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +168,24 @@ class PrivateApt:
 
     def _apt(self, arguments: list[str], timeout_s: float, folder: Path | None = None) -> str:
         return _run(["apt-get", "-q", "-c", str(self._configuration), *arguments], timeout_s, folder or self._root)
+
+
+def reach_mirror(root: Path, progress: Callable[[str], None]) -> PrivateApt:
+    """The private apt under `root` on the first mirror of the host's that carries the suite, its package list fetched.
+
+    Raises NoPackagesError.
+    """
+    refusals: list[str] = []
+    for mirror in debian_mirrors():
+        progress("reading Debian's package list (10 MB)")
+        apt = PrivateApt(root, mirror)
+        try:
+            apt.update()
+        except DatabaseError as error:
+            refusals.append(str(error))
+            continue
+        return apt
+    raise NoPackagesError(f"No Debian mirror of this machine could be used: {' '.join(refusals)}")
 
 
 def unpack(files: list[Path], folder: Path) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from telemetry.database.debian import Package, PrivateApt, debian_mirrors, unpack
+from telemetry.database.debian import Package, reach_mirror, unpack
 from telemetry.database.errors import OTHER_DATABASE, DatabaseError, NoPackagesError
 from telemetry.database.place import SOFTWARE_VARIABLE, make_folder
 
@@ -119,7 +119,7 @@ def _install(folder: Path, progress: Progress) -> None:
 
 def _download(apt_root: Path, staging: Path, progress: Progress) -> list[str]:
     """Fetch and unpack everything that is used. Gives the names of the package files."""
-    apt = _reach_mirror(apt_root, progress)
+    apt = reach_mirror(apt_root, lambda line: progress(f"database: {line}"))
     packages = [package for package in apt.closure(WANTED) if _UNUSED.fullmatch(package.name) is None]
     if not {package.name for package in packages}.issuperset(WANTED):
         raise NoPackagesError("The Debian mirror of this machine does not carry postgresql-17-timescaledb.")
@@ -128,21 +128,6 @@ def _download(apt_root: Path, staging: Path, progress: Progress) -> list[str]:
     progress(f"database: unpacking {len(files)} packages")
     unpack(files, staging)
     return [file.name for file in files]
-
-
-def _reach_mirror(apt_root: Path, progress: Progress) -> PrivateApt:
-    """The private apt on the first mirror of the host's that carries the suite, its package list fetched."""
-    refusals: list[str] = []
-    for mirror in debian_mirrors():
-        progress("database: reading Debian's package list (10 MB)")
-        apt = PrivateApt(apt_root, mirror)
-        try:
-            apt.update()
-        except DatabaseError as error:
-            refusals.append(str(error))
-            continue
-        return apt
-    raise NoPackagesError(f"No Debian mirror of this machine could be used: {' '.join(refusals)}")
 
 
 def _megabytes(packages: list[Package]) -> float:

@@ -6,6 +6,7 @@ file begins with the CRC-32 of the rest: a damaged one is none, and everything i
 
 import os
 import zlib
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alarms.core import Core
+from drivers.frame import Frame
+from telemetry.journal import format as form
 
 _FORM = 1
 
 
-def save(path: Path, core: Core, order: int, number: int, now_ns: int, texts: dict[str, str | None]) -> None:
-    """Writes the state after the input `order` and event `number`; whole or not at all. Blocks: call it in a thread."""
+def save(
+    path: Path,
+    core: Core,
+    order: int,
+    number: int,
+    now_ns: int,
+    texts: dict[str, str | None],
+    records: Iterable[Frame] = (),
+) -> None:
+    """Writes the state after the input `order` and event `number`, and the last record of each counter; whole or not at all.
+    Blocks: call it in a thread."""
     rules = core.defined
     state = {
         "form": _FORM,
@@ -28,6 +40,7 @@ def save(path: Path, core: Core, order: int, number: int, now_ns: int, texts: di
         "number": number,
         "time_ns": now_ns,
         "texts": texts,
+        "records": [(form.pack_layout(x.layout), x.received_ns, form.pack_frame(x, False)) for x in records],
         "rules": {"ids": _owners(core), "columns": _columns(core.limits) | {"last": _last(core).tobytes()}},
         "alarms": {
             "ids": list(rules.alarms),
@@ -50,7 +63,8 @@ def save(path: Path, core: Core, order: int, number: int, now_ns: int, texts: di
 
 
 def restore(path: Path, core: Core) -> dict[str, Any] | None:
-    """Puts the saved state into `core`; gives what else was saved (order, number, time_ns, texts), or None without a usable one."""
+    """Puts the saved state into `core`; gives what else was saved (order, number, time_ns, texts; records: frames by layout id), or
+    None without a usable one."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -74,7 +88,13 @@ def restore(path: Path, core: Core) -> dict[str, Any] | None:
     core.interlocks.releasing.update(state["interlocks"]["releasing"])
     core.due_ns[:] = 0  # delays that were running are looked at once, at the first step
     core.wake_ns = 0
-    return {key: state[key] for key in ("order", "number", "time_ns", "texts")}
+    records = [_record(*packed) for packed in state.get("records", ())]
+    told = {key: state[key] for key in ("order", "number", "time_ns", "texts")}
+    return told | {"records": {frame.layout.id: frame for frame in records}}
+
+
+def _record(layout: bytes, received_ns: int, body: bytes) -> Frame:
+    return form.unpack_frame(form.Record(form.FRAME, 0, 0, received_ns, body, 0), form.unpack_layout(layout))[0]
 
 
 _CONFIGURED = frozenset({"latching"})

@@ -7,6 +7,7 @@ are asked for at once; then the sync, in a thread; then events go to the feed an
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from alarms.core import Act, Core, Effect, Event, Input, Outcome, Readings, SetO
 from alarms.limits import NEVER
 from alarms.states import IllegalAct, UnknownTarget
 from drivers.device import Device
+from drivers.fleet import CONNECTS_PER_S
 from drivers.frame import Frame, Scan
 from telemetry.clock import Clock
 from telemetry.engine.compiled import Compiled
@@ -27,8 +29,24 @@ from telemetry.journal.writer import Writer
 
 _log = logging.getLogger(__name__)
 CONNECTING_NS: Final = 3_000_000_000
+"""After a start a device is given so long to connect, and as long again as the fleet's pace makes it wait for its turn."""
+MOST_REASONS: Final = 3
+"""Reasons that one outage is given, in log and journal: some sentences hold a number that is another each second."""
 OWN_KINDS: Final = frozenset(
-    ("act", "alarm", "annunciator", "clock", "device", "engine", "gap", "interlock", "output", "text", "write")
+    (
+        "act",
+        "alarm",
+        "annunciator",
+        "clock",
+        "device",
+        "device_event",
+        "engine",
+        "gap",
+        "interlock",
+        "output",
+        "text",
+        "write",
+    )
 )
 """Events that only the engine itself writes; some are read again at its next start."""
 VERBS: Final = ("acknowledge", "reset", "silence", "test", "reset-interlock")
@@ -51,6 +69,11 @@ class Engine:
         self.published, self.feed = published, feed
         self.outputs = {name: OutputWriter(name, device, self.take_outcome) for name, device in devices.items()}
         self.failures: dict[str, str | None] = dict.fromkeys(devices)
+        self.records: dict[int, Frame] = {}
+        """The last record that was taken from each counter, by layout; the next start resumes there."""
+        self.findings: dict[str, tuple[str, ...]] = dict.fromkeys(devices, ())
+        self._connecting_ns = CONNECTING_NS + len(devices) * 1_000_000_000 // CONNECTS_PER_S
+        self._reasons: dict[str, set[str]] = {device: set() for device in devices}
         self._dirty = asyncio.Event()
         self._unsynced: list[messages.Event | asyncio.Future[None]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -59,15 +82,13 @@ class Engine:
     # ---- inputs
 
     def take_scan(self, device: str, scan: Scan) -> None:
-        """The frames and texts of one scan."""
+        """The frames and texts of one scan, and what the device has to say of itself."""
         self._device_state(device, scan.failure)
+        self._told_by(device, scan)
         for frame in scan.frames:
-            number = self.compiled.number[frame.layout.id]
-            failed = scan.failure is not None
-            self.journal.frame(frame, failed)
-            values = np.append(frame.values, 1.0 if failed else 0.0)
-            self._step(Readings(number, values), frame.received_ns)
-            self._publish_frame(frame, scan.failure)
+            if frame.layout.record:
+                self.records[frame.layout.id] = frame
+            self._take_frame(frame, scan)
         known = self.published.texts
         changed = {tag: value for tag, value in scan.texts.items() if tag not in known or known[tag] != value}
         if changed:
@@ -76,6 +97,19 @@ class Engine:
                 self.record(now_ns, {"kind": "text", "tag": tag, "value": value})
             self.published.texts.update(changed)
             self.feed.publish(messages.Texts(n=self.feed.next, received_ns=now_ns, texts=changed))
+
+    def take_change(self, device: str, change: Scan) -> None:
+        """What changed between two scans, at once. It says nothing of how the device is: its scans do."""
+        change = replace(change, findings=self.findings[device])
+        for frame in change.frames:
+            self._take_frame(frame, change)
+
+    def _take_frame(self, frame: Frame, scan: Scan) -> None:
+        failed = scan.failure is not None
+        self.journal.frame(frame, failed)
+        values = np.append(frame.values, 1.0 if failed else 0.0)
+        self._step(Readings(self.compiled.number[frame.layout.id], values), frame.received_ns)
+        self._publish_frame(frame, scan)
 
     def take_outcome(self, tag: str, asked: float, held: float | None, reason: str | None, first: bool) -> None:
         """What became of a write; told in the journal when it is done, and at the first of a row of failures."""
@@ -180,7 +214,7 @@ class Engine:
                 elif not item.done():
                     item.set_result(None)
 
-    def _publish_frame(self, frame: Frame, failure: str | None) -> None:
+    def _publish_frame(self, frame: Frame, scan: Scan) -> None:
         source = frame.source_ns
         if source is not None and len(source):
             source = source[:1] if (source == source[0]).all() else source
@@ -192,19 +226,48 @@ class Engine:
             values=frame.values.tobytes(),
             quality=None if frame.quality is None else frame.quality.tobytes(),
             source=None if source is None else source.tobytes(),
-            failure=failure,
+            failure=scan.failure,
+            findings=list(scan.findings),
         )
         self.published.frames[frame.layout.id] = message
         self.feed.publish(message)
 
+    def _told_by(self, device: str, scan: Scan) -> None:
+        """Findings when they begin and when they end; what was lost in the device; its own events."""
+        now_ns = self.clock.now()
+        before = self.findings[device]
+        if scan.findings != before and scan.failure is None:  # where nothing was read, what stood before still stands
+            self.findings[device] = scan.findings
+            for finding in scan.findings:
+                if finding not in before:
+                    self.record(now_ns, {"kind": "device", "device": device, "finding": finding, "stands": True})
+                    _log.warning("%s", finding)
+            for finding in before:
+                if finding not in scan.findings:
+                    self.record(now_ns, {"kind": "device", "device": device, "finding": finding, "stands": False})
+        for gap in scan.gaps:
+            self.record(now_ns, {"kind": "gap", "device": device, **asdict(gap)})
+        for event in scan.events:
+            self.record(now_ns, {"kind": "device_event", "device": device, **asdict(event)})
+        if scan.events_lost:
+            self.record(now_ns, {"kind": "device_event", "device": device, "lost": scan.events_lost})
+
     def _device_state(self, device: str, failure: str | None) -> None:
-        """One line down, one line up; a device that is still being connected after a start is not down yet."""
+        """One line down, one line up, and one where the reason turns out to be another (not connected yet: a wrong password).
+        A device that is still being connected after a start is not down yet."""
         before = self.failures[device]
-        if failure is not None and before is None and self.clock.now() < self.published.started_ns + CONNECTING_NS:
-            return
-        if (before is None) == (failure is None):
-            self.failures[device] = failure
+        connecting = self.clock.now() < self.published.started_ns + self._connecting_ns
+        if failure is not None and before is None and connecting:
             return
         self.failures[device] = failure
+        reasons = self._reasons[device]
+        if failure is None:
+            if before is None:
+                return
+            reasons.clear()
+        elif failure in reasons or len(reasons) == MOST_REASONS:
+            return
+        else:
+            reasons.add(failure)
         self.record(self.clock.now(), {"kind": "device", "device": device, "failure": failure})
         _log.warning("%s", failure if failure else f"{device} answers again")

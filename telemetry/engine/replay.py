@@ -14,7 +14,7 @@ import numpy as np
 
 from alarms.core import Act, Core, Event, Input, Readings, Wake
 from alarms.states import IllegalAct
-from drivers.frame import Layout
+from drivers.frame import Frame, Layout
 from telemetry.engine import checkpoint
 from telemetry.journal import format as form
 from telemetry.journal.reader import Reader, segments
@@ -29,10 +29,12 @@ class Started:
 
 @dataclass(slots=True)
 class Restored:
-    """Where the journal ended, and what it does not tell yet. last_ns: time of its last record (0: it is empty)."""
+    """Where the journal ended, and what it does not tell yet. last_ns: time of its last record (0: it is empty); records: the
+    last one that was taken from each counter, by layout id."""
 
     last_ns: int = 0
     texts: dict[str, str | None] = field(default_factory=dict[str, str | None])
+    records: dict[int, Frame] = field(default_factory=dict[int, Frame])
     untold: list[Event] = field(default_factory=list[Event])
 
 
@@ -42,12 +44,8 @@ def restore(folder: Path, core: Core, number_of_layout: dict[int, int]) -> Resto
     restored = Restored()
     order = number = 0
     if saved is not None:
-        order, number, restored.last_ns, restored.texts = (
-            saved["order"],
-            saved["number"],
-            saved["time_ns"],
-            saved["texts"],
-        )
+        order, number, restored.last_ns = saved["order"], saved["number"], saved["time_ns"]
+        restored.texts, restored.records = saved["texts"], saved["records"]
     journaled: list[tuple[int, int, Input | Told | Started]] = []
     events = Reader(folder, "events", number)
     for record in events.rest():
@@ -70,6 +68,8 @@ def restore(folder: Path, core: Core, number_of_layout: dict[int, int]) -> Resto
         restored.last_ns = max(restored.last_ns, record.time_ns)
         if layout.id in number_of_layout:
             frame, failed = form.unpack_frame(record, layout)
+            if layout.record:
+                restored.records[layout.id] = frame
             reading = Readings(number_of_layout[layout.id], np.append(frame.values, float(failed)))
             journaled.append((record.order, record.time_ns, reading))
     for _, now_ns, what in sorted(journaled, key=lambda item: item[0]):

@@ -6,12 +6,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alarms.core import Core
-from drivers.device import open_device
+from drivers.device import KeepsRecords, TellsChanges, open_device
+from drivers.fleet import Fleet
 from telemetry import places
 from telemetry.clock import DISAGREE_NS, Clock
 from telemetry.engine import checkpoint
@@ -41,8 +43,11 @@ async def run(plant: Plant, addresses: Mapping[str, str], said: Callable[[str], 
     clock = Clock.start(time.time_ns(), time.monotonic_ns(), restored.last_ns)
     journal = Writer(folder, WRITER)
     started_ns = clock.now()
+    fleet = Fleet(places.opcua_keys())
     devices = {
-        unit.id: open_device(unit.id, unit.profile, addresses.get(unit.id, unit.address), clock.now)
+        unit.id: open_device(
+            unit.id, unit.profile, addresses.get(unit.id, unit.address), clock.now, fleet, unit.security
+        )
         for unit in plant.equipment
     }
     published = Published(plan, WRITER, plant.digest, started_ns, texts=restored.texts)
@@ -52,6 +57,10 @@ async def run(plant: Plant, addresses: Mapping[str, str], said: Callable[[str], 
         lambda command: engine.execute(command),
     )
     engine = Engine(plan, core, devices, journal, clock, published, feed)
+    engine.records.update(restored.records)
+    for frame in restored.records.values():
+        if isinstance(counter := devices.get(frame.layout.device), KeepsRecords):
+            counter.resume(frame)
     for event in restored.untold:
         engine.record(started_ns, {"kind": event.kind, **event.data, "replayed": True})
     begun: dict[str, Any] = {
@@ -76,16 +85,21 @@ async def run(plant: Plant, addresses: Mapping[str, str], said: Callable[[str], 
     async with asyncio.TaskGroup() as tasks:
         scans: list[asyncio.Task[None]] = []
         running = [tasks.create_task(engine.sync_events()), tasks.create_task(feed.run())]
+        telling = {name: device for name, device in devices.items() if isinstance(device, TellsChanges)}
+        for name, device in telling.items():
+            device.on_change = partial(engine.take_change, name)
         for name, device in devices.items():
             running.append(tasks.create_task(connect_forever(name, device)))
             running.append(tasks.create_task(engine.outputs[name].run()))
             scanning = scan_forever(name, device, phases[name], clock, engine.take_scan, _missed(engine), lateness)
             scans.append(tasks.create_task(scanning))
-        running.append(tasks.create_task(_each_second(engine, lateness)))
+        running.append(tasks.create_task(_each_second(engine, lateness, fleet, telling.values())))
         running.append(tasks.create_task(_checkpoints(engine, folder)))
         await stop.wait()
         for task in scans:  # before the connections go, so that nothing is recorded as lost that was only stopped
             task.cancel()
+        for device in telling.values():
+            device.on_change = None
         await asyncio.wait(scans)
         engine.record(clock.now(), {"kind": "engine", "transition": "stopped"})
         await engine.synced()
@@ -95,7 +109,7 @@ async def run(plant: Plant, addresses: Mapping[str, str], said: Callable[[str], 
     journal.close()
 
 
-async def _each_second(engine: Engine, lateness: Lateness) -> None:
+async def _each_second(engine: Engine, lateness: Lateness, fleet: Fleet, telling: Collection[TellsChanges]) -> None:
     """The heartbeat on the feed, the sync of the frames, the watch over the clock."""
     clock, behind = engine.clock, False
     while True:
@@ -109,6 +123,8 @@ async def _each_second(engine: Engine, lateness: Lateness) -> None:
             behind = not behind
             engine.record(now_ns, {"kind": "clock", "transition": "disagrees" if behind else "agrees"})
         engine.published.stats.update(lateness.take())
+        engine.published.stats["connects"] = float(fleet.connects)
+        engine.published.stats["changes_lost"] = float(sum(device.losses for device in telling))
         engine.published.stats["feed_clients"] = float(engine.feed.clients)
         engine.published.stats["devices_failed"] = float(sum(f is not None for f in engine.failures.values()))
         engine.published.changed(engine.core, set(), now_ns, engine.feed)
@@ -132,6 +148,7 @@ def _save(engine: Engine, folder: Path) -> None:
         journal.event_number,
         engine.clock.now(),
         engine.published.texts,
+        engine.records.values(),
     )
 
 

@@ -7,7 +7,7 @@ process itself was held up, the seconds that were not scanned are reported, not 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from drivers.device import Device
 from drivers.frame import Scan, bad_frame
@@ -29,6 +29,12 @@ def next_slot(now_ns: int, phase_ns: int, last_slot_ns: int) -> int:
     """The slot whose start comes next; never one that was scanned already."""
     slot = ((now_ns - phase_ns) // SECOND + 1) * SECOND
     return max(slot, last_slot_ns + SECOND)
+
+
+class TakesLateness(Protocol):
+    """Is told how late each scan began, in ms."""
+
+    def add(self, late_ms: float) -> None: ...
 
 
 class Lateness:
@@ -61,7 +67,7 @@ async def scan_forever(
     clock: Clock,
     take: Callable[[str, Scan], None],
     missed: Callable[[str, int, int], None],
-    lateness: Lateness,
+    lateness: TakesLateness,
 ) -> None:
     """Scans one device each second. `missed` is told of slots that were not scanned, as first and last slot in ns."""
     slot = -SECOND

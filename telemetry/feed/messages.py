@@ -59,7 +59,8 @@ class InterlockInfo(msgspec.Struct):
 
 
 class Frame(Message):
-    """values: float64 little endian; quality: uint16, absent when all Good; source: one int64 or one per value, absent if none."""
+    """values: float64 little endian; quality: uint16, absent when all Good; source: one int64 or one per value, absent if none.
+    failure: why nothing was read; findings: what is wrong though the device answers."""
 
     n: int
     layout: int
@@ -69,6 +70,7 @@ class Frame(Message):
     quality: bytes | None = None
     source: bytes | None = None
     failure: str | None = None
+    findings: list[str] = []
 
 
 class Texts(Message):

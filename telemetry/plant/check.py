@@ -13,6 +13,7 @@ from telemetry.plant.checks import (
     profiles,
     registers,
     roles,
+    security,
     texts,
 )
 from telemetry.plant.checks.whole import Whole
@@ -26,6 +27,7 @@ CHECKS: Final[tuple[Callable[[Whole], None], ...]] = (
     registers.check,
     places.check,
     addresses.check,
+    security.check,
     alarms.check,
     limits.check,
     texts.check,

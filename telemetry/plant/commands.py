@@ -1,11 +1,14 @@
 """The console's `check`: every mistake of the configuration at once, or what the plant consists of; schemas for editors."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from telemetry.errors import Refusal
+from telemetry.plant.connect import Answer, address_book, ask, chosen
 from telemetry.plant.findings import Mistake
 from telemetry.plant.form import schemas
 from telemetry.plant.load import ConfigError, Survey, folder, survey
@@ -24,8 +27,18 @@ def check(
         typer.Option(help="Write a JSON Schema of every kind of file into this folder (- prints them) and stop."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one JSON object.")] = False,
+    connect: Annotated[bool, typer.Option("--connect", help="Then connect to every device and read it once.")] = False,
+    device: Annotated[
+        list[str] | None, typer.Option(help="With --connect: this device alone; may be repeated.")
+    ] = None,
+    addresses: Annotated[
+        Path | None,
+        typer.Option(help="With --connect: JSON file, device to URL, in place of the configured addresses."),
+    ] = None,
 ) -> None:
     """Check the configuration: every mistake with file, line and remedy. The folder is TELEMETRY_CONFIG, else config/."""
+    if (device or addresses) and not connect:
+        raise Refusal("--device and --addresses are for asking devices.", "Add --connect.")
     if schema is not None:
         _export(schema)
         return
@@ -35,12 +48,35 @@ def check(
     except ConfigError as error:
         _refuse(root, error.mistakes, as_json)
         raise typer.Exit(1) from error
-    if as_json:
-        typer.echo(json.dumps(_object(root, found), ensure_ascii=False, indent=2))
-    else:
+    outcome = _object(root, found)
+    if not as_json:
         _tell(root, found)
-    if found.mistakes:
+    answers: list[Answer] = []
+    if connect and not found.mistakes:
+        answers = _ask(found.plant, device or [], addresses, as_json)
+        outcome["devices"] = {
+            one.device: {"address": one.address, "findings": one.findings, "left_alone": one.left_alone}
+            for one in answers
+        }
+    if as_json:
+        typer.echo(json.dumps(outcome, ensure_ascii=False, indent=2))
+    if found.mistakes or any(one.findings for one in answers):
         raise typer.Exit(1)
+
+
+def _ask(plant: Plant, names: list[str], addresses: Path | None, as_json: bool) -> list[Answer]:
+    """Asks the devices; each is told of as soon as it has answered (beside a JSON object: on standard error)."""
+    units, book = chosen(plant, names), address_book(addresses)
+
+    def told(done: int, answer: Answer) -> None:
+        for sentence in answer.sentences:
+            typer.echo(f"{done}/{len(units)} {sentence}.", err=as_json)
+
+    answers = asyncio.run(ask(units, book, told))
+    unwell = sum(bool(one.findings) for one in answers)
+    asked = sum(one.left_alone is None for one in answers)
+    typer.echo(f"{asked} of {len(units)} devices asked, {unwell} with findings.", err=as_json)
+    return answers
 
 
 def counts(plant: Plant) -> dict[str, int]:

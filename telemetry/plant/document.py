@@ -6,7 +6,7 @@ YAML 1.1 reads some bare words as something else than they look: ``on`` and ``no
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,12 +45,22 @@ class Document:
                 return self.lines[path[:end]]
         return 1
 
+    def at(self, path: Keys) -> Any:
+        """The value at `path`; None where there is none."""
+        value = self.content
+        for key in path:
+            try:
+                value = value[key]
+            except (KeyError, IndexError, TypeError):
+                return None
+        return value
+
     def mistake(self, path: Keys, wrong: str, right: str) -> Mistake:
         return Mistake(self.name, self.line(path), wrong.rstrip("."), right)
 
     def without(self, dropped: Iterable[Keys]) -> "Document":
         """The document without the values at these paths; the others keep their lines, list items move up."""
-        rest = Document(self.name, None)
+        rest = replace(self, content=None, lines={}, doubtful=set())
         rest.content = self._copy(self.content, (), (), set(dropped), rest)
         return rest
 

@@ -13,14 +13,14 @@ def keys_at(model: type[BaseModel], path: Keys) -> list[str]:
     kind: Any = model
     for key in path:
         kind = _inside(kind, key)
-    kind = _bare(kind)
+    kind = bare(kind)
     if not isinstance(kind, type) or not issubclass(kind, BaseModel):
         return []
     return [field.alias or name for name, field in kind.model_fields.items()]
 
 
 def _inside(kind: Any, key: str | int) -> Any:
-    kind = _bare(kind)
+    kind = bare(kind)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         for name, field in kind.model_fields.items():
             if key == (field.alias or name):
@@ -34,7 +34,7 @@ def _inside(kind: Any, key: str | int) -> Any:
     return None
 
 
-def _bare(kind: Any) -> Any:
+def bare(kind: Any) -> Any:
     """`kind` without Annotated and without the None of an optional one."""
     while True:
         if get_origin(kind) is Annotated:

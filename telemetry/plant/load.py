@@ -2,11 +2,13 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry.errors import Refusal
 from telemetry.plant.check import check
+from telemetry.plant.document import Document
 from telemetry.plant.findings import Findings, Mistake, ordered
 from telemetry.plant.model import Plant
 from telemetry.plant.parse import parse
@@ -47,8 +49,11 @@ def digest(root: Path) -> str:
     return total.hexdigest()
 
 
-def survey(root: Path | None = None) -> Survey:
-    """What stands in folder `root` (default: `folder()`), with all its mistakes and warnings. Refuses a missing folder."""
+def survey(root: Path | None = None, instead: Mapping[str, Document] | None = None) -> Survey:
+    """What stands in folder `root` (default: `folder()`), with all its mistakes and warnings. Refuses a missing folder.
+
+    instead: documents to take in place of files, by their name below `root`: what would be, before it is written.
+    """
     root = root or folder()
     if not root.is_dir():
         missing = Mistake(
@@ -56,7 +61,7 @@ def survey(root: Path | None = None) -> Survey:
         )
         raise ConfigError((missing,))
     findings = Findings()
-    files = parse(root, findings)
+    files = parse(root, findings, instead)
     plant, origins = resolve(files, digest(root), findings)
     check(plant, origins, files, findings)
     return Survey(plant, ordered(findings.mistakes), ordered(findings.warnings))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from drivers.opcua.security import Security
 from drivers.profile import Profile, ProfileTag, Text
 from telemetry.plant.schema import AlarmEntry, AnnunciatorEntry, Grade, InterlockEntry, Mode, RoomState, Site
 
@@ -57,7 +58,7 @@ class Tag:
 class Equipment:
     """A qualified asset and the device that speaks for it, which bears the same id.
 
-    grade: of the air that it holds or watches; None where it stands in no room.
+    grade: of the air that it holds or watches; None where it stands in no room. security: of its OPC UA server.
     """
 
     id: str
@@ -70,6 +71,7 @@ class Equipment:
     address: str
     tags: tuple[Tag, ...]
     grade: Grade | None = None
+    security: Security | None = None
 
 
 @dataclass(frozen=True, slots=True)

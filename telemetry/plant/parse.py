@@ -74,9 +74,12 @@ class Files:
         return self.broken.isdisjoint(("areas", "templates", "profiles")) and not self.missing
 
 
-def parse(root: Path, findings: Findings) -> Files:
-    """The files of folder `root`; an entry with mistakes is left out and its mistakes are added to `findings`."""
-    reader = _Reader(root, findings)
+def parse(root: Path, findings: Findings, instead: Mapping[str, Document] | None = None) -> Files:
+    """The files of folder `root`; an entry with mistakes is left out and its mistakes are added to `findings`.
+
+    instead: documents to take in place of files, by their name below `root` (a table that is to become a profile).
+    """
+    reader = _Reader(root, findings, instead or {})
     files = reader.files
     files.plant = reader.one("plant.yaml", schema.PlantFile)
     files.areas = reader.all("areas", schema.AreaFile)
@@ -94,9 +97,10 @@ def parse(root: Path, findings: Findings) -> Files:
 
 
 class _Reader:
-    def __init__(self, root: Path, findings: Findings) -> None:
+    def __init__(self, root: Path, findings: Findings, instead: Mapping[str, Document]) -> None:
         self.root = root
         self.findings = findings
+        self.instead = instead
         self.files = Files()
 
     def all(self, kind: str, model: type[M]) -> list[tuple[M, Document]]:
@@ -114,7 +118,7 @@ class _Reader:
                 missing = Mistake(name, 1, "the file is missing", "Write it after that of the example plant.")
                 self.findings.mistakes.append(missing)
             return None
-        document = read(file, self.root, self.findings)
+        document = self.instead.get(name) or read(file, self.root, self.findings)
         if document.content is None:
             self._broken(file, document)
             return None
@@ -135,9 +139,13 @@ class _Reader:
         self._broken(file, document)
         for detail in details:
             path = tuple(detail["loc"])
-            if not any(path[:end] in document.doubtful for end in range(len(path) + 1)):
-                wrong(self.findings, (document, _spot(path, detail["msg"], document)), *_sentence(detail, model))
-        return self._rest(document, {_entry(tuple(detail["loc"])) for detail in details}, model)
+            if any(path[:end] in document.doubtful for end in range(len(path) + 1)):
+                continue
+            messages = detail["msg"].removeprefix("Value error, ").splitlines()
+            for message in messages:  # a profile has a line for each tag that is wrong
+                spot = _spot(path, message, document)
+                wrong(self.findings, (document, spot), *_sentence(detail, message, model))
+        return self._rest(document, {_entry(tuple(detail["loc"]), document) for detail in details}, model)
 
     def _rest(self, document: Document, dropped: set[Keys | None], model: type[M]) -> tuple[M, Document] | None:
         entries = {path for path in dropped if path is not None}
@@ -159,26 +167,33 @@ class _Reader:
 
 def _spot(path: Keys, message: str, document: Document) -> Keys:
     """Where a mistake stands; that of a whole profile stands at the tag which its text names first."""
-    named = _NAMED_TAG.match(message.removeprefix("Value error, "))
-    if not path and named and ("tags", named[1]) in document.lines:
+    named = _NAMED_TAG.match(message)
+    if path or named is None:
+        return path
+    if ("tags", named[1]) in document.lines:
         return ("tags", named[1])
-    return path
+    repeated = (place for place in document.lines if place[:1] == ("repeated",) and place[2:-1] == ("tags",))
+    return next((place for place in repeated if str(place[-1]).format(n=1) == named[1]), path)
 
 
-def _entry(path: Keys) -> Keys | None:
-    """The smallest list item or named entry around `path`, which can be left out; None where there is none."""
+def _entry(path: Keys, document: Document) -> Keys | None:
+    """The smallest list item or named entry around `path`, which can be left out; None where there is none. A plain value in
+    a list (an end of a range) is no entry: without it the rest would mean something else."""
     for end in range(len(path), 0, -1):
-        if isinstance(path[end - 1], int) or (end > 1 and path[end - 2] in _ENTRIES):
+        numbered = isinstance(path[end - 1], int) and (
+            isinstance(document.at(path[:end]), Mapping) or isinstance(document.at(path[: end - 1]), Mapping)
+        )
+        if numbered or (end > 1 and path[end - 2] in _ENTRIES):
             return path[:end]
     return None
 
 
-def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
-    """What is wrong and what would be right, from one of Pydantic's findings."""
+def _sentence(detail: ErrorDetails, message: str, model: type[BaseModel]) -> tuple[str, str]:
+    """What is wrong and what would be right, from one of Pydantic's findings and a line of its message."""
     path = tuple(detail["loc"])
     where = ".".join(str(key) for key in path if key != "[key]") or "the file"
     kind, given = detail["type"], detail["input"]
-    message = detail["msg"].removeprefix("Value error, ").rstrip(".")
+    message = message.rstrip(".")
     if kind == "extra_forbidden":
         known = keys_at(model, path[:-1])
         return f"{where}: this key is not known here", nearest(str(path[-1]), known) if known else "Remove it."

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from drivers.opcua.security import Security
 from drivers.profile import Profile, ProfileTag, Text
 from telemetry.plant import model, schema
 from telemetry.plant.definitions import Definitions
@@ -147,7 +148,17 @@ class _Resolver:
         room = self.rooms.get(unit.room or "")
         grade = unit.grade or (room.grade if room else None)
         self.equipment[unit.id] = model.Equipment(
-            unit.id, profile.equipment_type, unit.name, area, line, unit.room, profile, unit.address, tags, grade
+            unit.id,
+            profile.equipment_type,
+            unit.name,
+            area,
+            line,
+            unit.room,
+            profile,
+            unit.address,
+            tags,
+            grade,
+            unit.security,
         )
 
     def _with_setpoints(self, unit: schema.EquipmentEntry, place: Place) -> Mapping[str, ProfileTag]:
@@ -180,16 +191,23 @@ class _Resolver:
             try:
                 if isinstance(value, str):
                     changed[key] = value.format_map(words)
-                elif isinstance(value, Text):
-                    changed[key] = Text(en=value.en.format_map(words), zh=value.zh.format_map(words))
+                elif isinstance(value, Text | Security):
+                    texts = {name: text.format_map(words) for name, text in value if isinstance(text, str)}
+                    changed[key] = value.model_copy(update=texts)
             except (KeyError, ValueError, IndexError, AttributeError):
                 self.files.missing.add(f"{words['line']}-")
                 self.wrong(
                     _key(place, key),
-                    f"{value if isinstance(value, str) else value.en} has braces that stand for nothing known",
+                    f"{_braced(value)} has braces that stand for nothing known",
                     "Use {line}, {area} or {host}.",
                 )
         return entry.model_copy(update=changed)
+
+
+def _braced(value: object) -> str:
+    """The text that was to be filled in: `value` itself, or the one with braces among its fields."""
+    texts = [str(text) for _, text in value] if isinstance(value, Text | Security) else [str(value)]
+    return next((text for text in texts if "{" in text), texts[0])
 
 
 def _key(place: Place, key: str) -> Place:

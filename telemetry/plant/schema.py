@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from drivers.opcua.security import Security
 from drivers.profile import Strict, Text
 
 Grade = Literal["A", "B", "C", "D", "CNC"]
@@ -52,10 +53,12 @@ class RoomEntry(Strict):
 
 
 class EquipmentEntry(Strict):
-    """A qualified asset and the address of the device that speaks for it: ``opc.tcp://host:port`` or ``modbus://host:port/unit``.
+    """A qualified asset and the address of the device that speaks for it: ``opc.tcp://host:port`` or ``modbus://host:port/unit``; a
+    particle counter's may name the place that it watches: ``modbus://host:port/unit?location=7``.
 
     grade: that of the air it holds or watches, where it is cleaner than its room (an isolator's chamber); else the room's.
     setpoints: by tag name, where this one runs at another value than its profile says (a room's pressure, a freezer).
+    security: how its OPC UA server wants to be spoken to; without it unsecured and anonymous (docs/opcua-security.md).
     """
 
     id: str
@@ -65,6 +68,7 @@ class EquipmentEntry(Strict):
     room: str | None = None
     grade: Grade | None = None
     setpoints: Annotated[dict[str, float], Field(default_factory=dict)]
+    security: Security | None = None
 
 
 class TemplateFile(Strict):

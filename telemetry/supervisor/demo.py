@@ -107,12 +107,14 @@ async def _ready(stop: asyncio.Event, said: Callable[[str], None]) -> None:
 
 
 def _reason() -> str | None:
-    """The first reason why it is not ready; empty while the api does not answer; None when all is well."""
-    url = f"http://{places.host()}:{places.port()}/ready"
+    """The first reason why it is not ready; empty while the api does not answer; None when all is well and every device read."""
+    url = f"http://{places.host()}:{places.port()}"
     try:
-        with urllib.request.urlopen(url, timeout=3) as answer:
+        with urllib.request.urlopen(f"{url}/ready", timeout=3) as answer:
             answer.read()
-            return None
+        with urllib.request.urlopen(f"{url}/api/v1/devices", timeout=3) as answer:
+            devices = json.loads(answer.read())
+        return None if all(device["answers"] for device in devices) else "devices are being connected"
     except urllib.error.HTTPError as error:
         return str(json.loads(error.read())["reasons"][0])
     except OSError:

@@ -53,6 +53,18 @@ def test_alarm_is_shown_silenced_and_acknowledged(page: Page, demo: Demo) -> Non
     until(lambda: (a := demo.alarm(REVERSAL)) is None or a["acknowledged"], 3.0, "acknowledged")
 
 
+def test_why_a_device_is_not_read_stands_in_its_panel(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.url}/#/line/L01")
+    page.get_by_test_id("equipment-L01-PRC").wait_for()
+    said = page.get_by_test_id("faults-L01-PRC")
+    expect(said).to_have_count(0)
+    demo.run("fault", "L01-PRC", "silent", "--for", "5s")
+    expect(said).to_contain_text("L01-PRC", timeout=5000)
+    sentence = next(d["failure"] for d in demo.ask("/api/v1/devices?unwell=true") if d["device"] == "L01-PRC")
+    expect(said.locator("li")).to_have_text([sentence])
+    expect(said).to_have_count(0, timeout=15_000)
+
+
 def test_trend_is_drawn(page: Page) -> None:
     page.locator(PRESSURE).first.click()
     trend = page.get_by_test_id("trend")

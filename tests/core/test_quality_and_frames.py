@@ -5,6 +5,7 @@ import pytest
 from asyncua import ua
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from drivers import quality
 from drivers.device import layouts_of
@@ -86,6 +87,20 @@ def test_polled_tags_and_records_lie_in_layouts_of_their_own_and_text_in_none() 
     tags = {"a": polled(), "serial": polled("text"), "n": recorded(), "b": polled("boolean")}
     assert [(x.tags, x.record) for x in layouts_of("PC1", tags)] == [(("PC1.a", "PC1.b"), False), (("PC1.n",), True)]
     assert layouts_of("PC1", {"serial": polled("text")}) == ()
+
+
+def test_watched_tags_lie_in_a_layout_of_their_own() -> None:
+    def node(**more: object) -> ProfileTag:
+        return ProfileTag.model_validate({"name": NAME, "node": "s=x", **more})
+
+    tags = {"door": node(sampling_ms=50), "t": node(), "trip": node(sampling_ms=100), "batch": node(kind="text")}
+    assert [(x.tags, x.record) for x in layouts_of("ISO", tags)] == [
+        (("ISO.t",), False),
+        (("ISO.door", "ISO.trip"), False),
+    ]
+    for wrong in ({"kind": "text"}, {"node": None, "register": {"table": "input", "address": 0}}):
+        with pytest.raises(ValidationError, match="can have sampling_ms"):
+            node(sampling_ms=50, **wrong)
 
 
 @given(st.integers(0, 450), st.integers(0, 3))

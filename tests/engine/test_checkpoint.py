@@ -52,7 +52,7 @@ def test_all_of_the_state_comes_back(life: Life, tmp_path: Path) -> None:
     texts = {"L01-ISO.firmware": "1.0", "L01-ISO.serial": None}
     core = blank()
     told = checkpoint.restore(saved(life, tmp_path / "checkpoint", texts), core)
-    assert told == {"order": 70, "number": 30, "time_ns": life.now_ns, "texts": texts}
+    assert told == {"order": 70, "number": 30, "time_ns": life.now_ns, "texts": texts, "records": {}}
     assert state(core) == before
     assert core.limits.unknown_ns.tolist() == life.core.limits.unknown_ns.tolist()
     assert core.wake_ns <= START_NS, "what was due is looked at with the first step"

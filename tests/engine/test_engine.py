@@ -12,7 +12,7 @@ import pytest
 
 from alarms.core import Core
 from drivers.device import open_device
-from drivers.frame import Frame, Scan
+from drivers.frame import Frame, Scan, bad_frame
 from telemetry import places
 from telemetry.clock import Clock
 from telemetry.engine.engine import OWN_KINDS, Engine
@@ -20,6 +20,7 @@ from telemetry.engine.replay import restore
 from telemetry.engine.state import Published
 from telemetry.feed.messages import Command
 from telemetry.feed.server import FeedServer
+from telemetry.journal.format import FRAME
 from telemetry.journal.writer import Writer
 from tests.engine.feeds import ended, until
 from tests.engine.life import WRITER, state
@@ -88,6 +89,58 @@ async def test_an_act_is_answered_when_it_is_on_the_disk(engine: Engine, monkeyp
     [said] = journaled(engine, "act")
     assert (said["verb"], said["target"], said["occurrence"], said["person"]) == ("acknowledge", LOW, 1, "operator")
     assert [event["transition"] for event in journaled(engine, "alarm")] == ["raised", "acknowledged"]
+
+
+async def test_what_changes_between_two_scans_is_judged_and_journaled_at_once(engine: Engine) -> None:
+    layout = small_plant().layouts[1]
+
+    def change(pressure: float) -> Scan:
+        now_ns = engine.clock.now()
+        return Scan((Frame(layout, now_ns, now_ns, np.array([pressure, 1.0, 0.0, 0.0, 0.0])),))
+
+    scan(engine, 30.0)
+    engine.take_change(ISOLATOR, change(-10.0))
+    assert state(engine.core)["letters"][0] == "B"
+    engine.take_change(ISOLATOR, change(30.0))
+    await engine.synced()
+    assert [event["transition"] for event in journaled(engine, "alarm")] == ["raised", "cleared"]
+    assert engine.published.frames[layout.id].values == np.array([30.0, 1.0, 0.0, 0.0, 0.0]).tobytes()
+    assert len([1 for record in read(engine.journal.folder, "frames") if record.kind == FRAME]) == 3
+
+
+async def test_a_change_says_nothing_of_how_its_device_is(engine: Engine) -> None:
+    layout, now_ns = small_plant().layouts[1], engine.clock.now()
+    frame = Frame(layout, now_ns, now_ns, np.array([30.0, 1.0, 0.0, 0.0, 0.0]))
+    engine.published.started_ns = 0  # long ago: a device that does not answer is down
+    engine.take_scan(ISOLATOR, Scan((frame,), findings=("its clock is wrong",)))
+    engine.take_scan(ISOLATOR, Scan((bad_frame(layout, now_ns, now_ns),), failure="it is gone"))
+    engine.take_change(ISOLATOR, Scan((frame,)))
+    assert engine.failures[ISOLATOR] == "it is gone"
+    assert engine.published.frames[layout.id].findings == ["its clock is wrong"]
+
+
+async def test_an_outage_tells_each_reason_once_and_not_without_end(engine: Engine) -> None:
+    layout, now_ns = small_plant().layouts[1], engine.clock.now()
+
+    def failed(reason: str | None) -> None:
+        engine.take_scan(ISOLATOR, Scan((bad_frame(layout, now_ns, now_ns),), failure=reason))
+
+    engine.published.started_ns = 0
+    for reason in (
+        "not connected yet",
+        "wrong password",
+        "not connected yet",
+        "it reads 1",
+        "it reads 2",
+        "it reads 3",
+    ):
+        failed(reason)
+    assert engine.failures[ISOLATOR] == "it reads 3", "the newest stands, told or not"
+    failed(None)
+    failed("wrong password")
+    await engine.synced()
+    told = [event["failure"] for event in journaled(engine, "device")]
+    assert told == ["not connected yet", "wrong password", "it reads 1", None, "wrong password"]
 
 
 async def test_a_refused_act_changes_nothing_and_is_recorded(engine: Engine) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -61,7 +62,7 @@ async def test_values_have_type_status_and_the_time_of_the_physics(isolator: Cli
 async def test_a_device_can_be_browsed(isolator: Client) -> None:
     objects = await isolator.nodes.objects.get_children()
     names = {(await child.read_browse_name()).Name: child for child in objects}
-    tags = await names["L01-ISO"].get_children()
+    tags = await names["L01-ISO"].get_variables()
     assert len(tags) == len(profile("isolator-opcua").expanded())
 
 
@@ -84,6 +85,40 @@ async def test_a_write_is_shown_at_once_and_felt(isolator: Client, small: Simula
     assert await request.read_value() is True
     await until(lambda: small.look("L01-ISO.fan.boosted")["true"] == 1.0)
     await request.write_attribute(ua.AttributeIds.Value, ua.DataValue(ua.Variant(False, ua.VariantType.Boolean)))
+
+
+async def test_a_decontamination_can_be_started_and_aborted(isolator: Client, small: SimulatedPlant) -> None:
+    index = await isolator.get_namespace_index("urn:example:isolator")
+    unit = isolator.get_node(f"ns={index};s=Vhp")
+    start, abort = (ua.NodeId(f"Vhp.{name}", index) for name in ("StartDecontamination", "AbortCycle"))
+    assert [(await m.read_browse_name()).Name for m in await unit.get_methods()] == [
+        "start_decontamination",
+        "abort_cycle",
+    ]
+    with pytest.raises(ua.uaerrors.BadInvalidState):
+        await unit.call_method(abort)
+    await unit.call_method(start)
+    await until(lambda: small.look("L01-ISO.vhp.phase")["shown"] == 1)
+    with pytest.raises(ua.uaerrors.BadInvalidState):
+        await unit.call_method(start)
+    with pytest.raises(ua.uaerrors.BadTooManyArguments):
+        await unit.call_method(abort, 1.0)
+    await unit.call_method(abort)
+    await until(lambda: small.look("L01-ISO.vhp.phase")["shown"] == 5)
+    with pytest.raises(ua.uaerrors.BadInvalidState):
+        await unit.call_method(abort)
+
+
+async def test_a_session_more_than_the_server_bears_is_refused(small: SimulatedPlant) -> None:
+    async with AsyncExitStack() as open_, AsyncExitStack() as fourth:
+        for _ in range(2):
+            await open_.enter_async_context(Client(small.addresses["L01-HCI"]))
+        await fourth.enter_async_context(Client(small.addresses["L01-HCI"]))
+        await fourth.enter_async_context(Client(small.addresses["L01-HCI"]))
+        with pytest.raises(ua.uaerrors.BadTooManySessions):
+            await open_.enter_async_context(Client(small.addresses["L01-HCI"]))
+        await fourth.aclose()
+        await open_.enter_async_context(Client(small.addresses["L01-HCI"]))
 
 
 async def test_what_field_servers_refuse_is_refused(isolator: Client, small: SimulatedPlant) -> None:

@@ -122,6 +122,20 @@ async def test_what_does_not_fit_is_refused_with_what_would() -> None:
     assert not running.faults_of("L01-ISO")
 
 
+async def test_several_at_once_by_pattern_all_or_none() -> None:
+    running = SimulatedPlant(line())
+    assert "L01-P?? (4 devices)" in await running.fault("L01-P??", "silent")  # two counters, a room, a pass box
+    assert await running.fault("L01-PC*", "slow", for_s=9, delay_s=1.5) == (
+        "L01-PC* (2 devices): slow for 9 s (the server answers 1.5 s late)."
+    )
+    assert all(running.devices[f"L01-PC{n}"].face.wire.delay_s == 1.5 for n in (1, 2))
+    with pytest.raises(FaultRefused, match="does not fit"):
+        await running.fault("L01-*", "pressure-loss")  # counters and incubators have no pressure to lose
+    assert not any("pressure-loss" in device.faults for device in running.devices.values())
+    await running.fault("*", "clear")
+    assert not any(device.faults or device.face.wire.faulty for device in running.devices.values())
+
+
 async def test_every_fault_that_is_offered_can_be_begun_and_ended() -> None:
     async with simulated(line()) as running:
         for equipment in running.devices:
@@ -224,6 +238,8 @@ def test_the_verbs_on_the_example_plant(tmp_path: Path) -> None:
             start_s = time.monotonic()
             while asyncio.run(ask(control, {"do": "look", "tag": "L01-ISO.chamber.pressure"}))["shown"] > 0:
                 assert time.monotonic() - start_s < 0.5
+            slow = ["fault", "L0?-BSC1", "slow", "--delay", "2s", "--for", "1s", "--control", str(control)]
+            assert "slow for 1 s" in CliRunner().invoke(app, slow).output
             refused = CliRunner().invoke(app, ["fault", "L01-ISO", "flood", "--control", str(control)])
             assert refused.exit_code == 1 and "There is no fault flood" in refused.output
             listed = CliRunner().invoke(app, ["fault", "L01-ISO", "--control", str(control)])

@@ -11,7 +11,7 @@ from small_plant import profile
 from drivers.profile import Register, ServerLimits
 from drivers.quality import BAD_SENSOR_FAILURE
 from drivers.registers import decode, plan
-from simulators.faces.encoding import value_of, words_of
+from simulators.faces.encoding import value_of, words_of, words_of_text
 from simulators.readings import Readings
 
 
@@ -71,7 +71,27 @@ def test_a_float_in_each_order(order: str, words: list[int]) -> None:
     assert value_of(register, words) == pytest.approx(-123.45)
 
 
+def test_packed_bits_digits_and_texts() -> None:
+    minutes = Register(table="holding", address=107, bit=8, width=8)
+    assert words_of(minutes, 59.0) == [0x3B00] and value_of(minutes, [0x3B07]) == 59.0
+    flag = Register(table="holding", address=0, type="uint32", order="CDAB", bit=17)
+    assert words_of(flag, 1.0) == [0, 2] and value_of(flag, [0, 3]) == 1.0
+    digits = Register(table="holding", address=0, type="bcd32", scale=0.1)
+    assert words_of(digits, 123456.7) == [0x0123, 0x4567]
+    assert value_of(digits, [0x0123, 0x4567]) == pytest.approx(123456.7)
+    with pytest.raises(ValueError, match="invalid literal"):
+        value_of(digits, [0x0A23, 0x4567])
+    assert words_of(Register(table="input", address=0, type="bcd16"), -5.0) == [0]
+    text = Register(table="input", address=0, type="text", length=3, order="BADC")
+    assert words_of_text(text, "-123.45") == [0x312D, 0x3332, 0x342E]
+
+
 def test_what_is_not_available() -> None:
+    assert words_of(Register(table="input", address=0, type="int16", not_available=(0x8000,)), 3.0, False) == [0x8000]
+    bits = Register(table="input", address=0, type="float32", not_available=(0x7FA00000,))
+    assert words_of(bits, 3.0, good=False) == [0x7FA0, 0]
+    number = Register(table="input", address=0, type="float32", not_available=(-9999,))
+    assert value_of(number, words_of(number, 3.0, good=False)) == -9999.0
     signed = Register(table="input", address=0, type="int16", scale=0.1, not_available=(-32768,))
     assert words_of(signed, 22.0, good=False) == [0x8000]
     assert words_of(signed, 22.0) == [220]

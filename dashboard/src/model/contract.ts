@@ -131,6 +131,10 @@ export interface Frame {
   quality: number[] | null;
   reason: (string | null)[] | null;
   source_ms: number | null;
+  /** Why nothing was read, in a sentence; null where something was. */
+  failure: string | null;
+  /** What is wrong with the device though it answers, a sentence each. */
+  findings: string[];
 }
 
 export interface Layout {

@@ -29,6 +29,7 @@ export class Values {
   readonly text = new Map<number, string | null>();
   newest_ms = 0;
 
+  private readonly faults = new Map<string, Signal<readonly string[]>>();
   private readonly layouts = new Map<number, Int32Array>();
   private readonly revisions: (Signal<number> | undefined)[];
   private readonly listeners = new Map<number, Set<FrameListener>>();
@@ -76,6 +77,8 @@ export class Values {
     const slots = this.layouts.get(frame.layout);
     if (!slots) return;
     if (frame.received_ms > this.newest_ms) this.newest_ms = frame.received_ms;
+    const first = this.tags[slots.find((index) => index >= 0) ?? -1];
+    if (first?.polled) this.tell(first.equipment, frame.failure === null ? frame.findings : [frame.failure]);
     for (let slot = 0; slot < slots.length; slot++) {
       const index = slots[slot] as number;
       if (index < 0) continue;
@@ -83,6 +86,19 @@ export class Values {
       const quality = Number.isNaN(value) ? BAD : (frame.quality?.[slot] ?? GOOD);
       this.put(index, value, quality, frame.reason?.[slot] ?? null, frame);
     }
+  }
+
+  private tell(equipment: string, faults: readonly string[]): void {
+    const told = this.faultsOf(equipment);
+    const same = told.value.length === faults.length && faults.every((fault, i) => fault === told.value[i]);
+    if (!same) told.value = faults;
+  }
+
+  /** What is wrong with an equipment's device, a sentence each; empty where all is well. A record says nothing of it. */
+  faultsOf(equipment: string): Signal<readonly string[]> {
+    let told = this.faults.get(equipment);
+    if (!told) this.faults.set(equipment, (told = signal<readonly string[]>([])));
+    return told;
   }
 
   private put(index: number, value: number, quality: number, reason: string | null, frame: Frame): void {

@@ -26,6 +26,7 @@ export function EquipmentPanel({ equipment, part = "", withRoom = false }: Panel
   return (
     <section class="equipment" data-testid={`equipment-${equipment.id}`}>
       <EquipmentHeader equipment={equipment} note={room ? `${named(room.name)} ${room.grade}` : ""} />
+      <DeviceFaults equipment={equipment} />
       <TagRows tags={tags} />
     </section>
   );
@@ -39,6 +40,20 @@ export function EquipmentHeader({ equipment, note }: { equipment: Equipment; not
       <span class="secondary note">{note}</span>
       {worst && <AlarmSymbol alarm={worst} size={26} />}
     </h3>
+  );
+}
+
+/** Why the device is not read, or what is wrong with it though it answers. */
+export function DeviceFaults({ equipment }: { equipment: Equipment }) {
+  const { values } = useScene();
+  const faults = values.faultsOf(equipment.id).value;
+  if (faults.length === 0) return null;
+  return (
+    <ul class="device-faults" data-testid={`faults-${equipment.id}`}>
+      {faults.map((fault) => (
+        <li key={fault}>{fault}</li>
+      ))}
+    </ul>
   );
 }
 

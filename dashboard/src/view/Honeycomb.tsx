@@ -2,7 +2,7 @@ import { useMemo, useState } from "preact/hooks";
 import type { Equipment } from "../model/contract";
 import { named, t } from "../texts";
 import { useScene } from "./context";
-import { EquipmentHeader, TagRows } from "./EquipmentPanel";
+import { DeviceFaults, EquipmentHeader, TagRows } from "./EquipmentPanel";
 import { HoneycombCell } from "./HoneycombCell";
 import "./Honeycomb.css";
 
@@ -20,6 +20,7 @@ export function Honeycomb({ equipment }: { equipment: Equipment }) {
   return (
     <section class="equipment" data-testid={`equipment-${equipment.id}`}>
       <EquipmentHeader equipment={equipment} note={room ? `${named(room.name)} ${room.grade}` : ""} />
+      <DeviceFaults equipment={equipment} />
       <div class="hexes">
         {rows.map((row, at) => (
           <div key={at} class="hex-row">

@@ -1,0 +1,1 @@
+"""Measurements: our figure and a baseline's from one run, alternating, results compared equal, against a stated bound."""
