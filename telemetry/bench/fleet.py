@@ -32,9 +32,9 @@ from telemetry.plant.load import load
 DEVICES: Final = 200
 FAULTS: Final = ("silent", "resetting", "slow")
 EACH: Final = 20
-HEALTHY_PART: Final = 0.1
+HEALTHY_PART: Final = 0.04
 """Of the time, before the faults: long enough for a 99th percentile over 140 devices."""
-SETTLE_S: Final = 20.0
+SETTLE_S: Final = 10.0
 NOISE_MS: Final = 5.0
 """How much later the 99th percentile may be and still be noise; the idle timer beside is taken off first."""
 GROWN_MIB: Final = 4.0
@@ -116,8 +116,8 @@ async def _measure(place: Path, addresses: dict[str, str], seconds: float, say: 
         tasks += [asyncio.create_task(connect_forever(name, devices[name])), asyncio.create_task(scan)]
     try:
         await asyncio.sleep(SETTLE_S)
-        say(f"all well: {len(names)} devices, for {max(20.0, seconds * HEALTHY_PART):.0f} s")
-        before = await _phase(well, max(20.0, seconds * HEALTHY_PART), fleet, clock, say)
+        say(f"all well: {len(names)} devices, for {max(SETTLE_S, seconds * HEALTHY_PART):.0f} s")
+        before = await _phase(well, max(SETTLE_S, seconds * HEALTHY_PART), fleet, clock, say)
         for name, fault in faulty.items():
             await _set_fault(place / "control", name, fault)
         await asyncio.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""When devices are scanned: second n of a device starts at n plus its phase, phases spread over the second.
+"""When devices are scanned: second n of a device starts at n plus its phase, phases spread over the second in steps.
 
 The grid is the engine's clock, so nothing drifts. A scan never overruns its second (its deadline is shorter); where the
 process itself was held up, the seconds that were not scanned are reported, not skipped in silence.
@@ -18,11 +18,15 @@ _log = logging.getLogger(__name__)
 SECOND: Final = 1_000_000_000
 SPREAD: Final = 0.9
 """Part of the second over which the phases are spread."""
+STEP: Final = SECOND // 100
+"""Devices start together in steps of this: of a thousand, eleven. One waking of the process serves them all, and their code and
+data lie in the caches: 0.15 core for 1,000 devices and 100,000 tags against 0.23 with a phase for each, for 2 ms of lateness;
+steps of 20 ms gave 0.13."""
 
 
 def phases_ns(count: int) -> list[int]:
     """Start of each of `count` devices within the second."""
-    return [int(i * SPREAD * SECOND / max(count, 1)) for i in range(count)]
+    return [int(i * SPREAD * SECOND / max(count, 1)) // STEP * STEP for i in range(count)]
 
 
 def next_slot(now_ns: int, phase_ns: int, last_slot_ns: int) -> int:

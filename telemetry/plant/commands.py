@@ -94,9 +94,9 @@ def counts(plant: Plant) -> dict[str, int]:
 
 def _tell(root: Path, found: Survey) -> None:
     for mistake in found.warnings:
-        typer.echo(f"warning: {root / str(mistake)}")
+        typer.echo(f"warning: {root}/{mistake}")
     for mistake in found.mistakes:
-        typer.echo(str(root / str(mistake)), err=True)
+        typer.echo(f"{root}/{mistake}", err=True)  # as text: a path would swallow a slash of modbus://
     if found.mistakes:
         typer.echo(_next(len(found.mistakes)), err=True)
         return

@@ -25,6 +25,7 @@ LARGEST_NUMBER: Final = 10**15
 """A spreadsheet keeps 15 digits of a number; from here on they are written as text."""
 
 _NUMBER: Final = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
+_BITS: Final = re.compile(r"0[xX][0-9a-fA-F]{1,16}")
 _DECIMAL_COMMA: Final = re.compile(r"([-+]?\d+),(\d+)")
 _DATE: Final = re.compile(
     r"\d{1,2}-(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)|(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{2}"
@@ -106,6 +107,8 @@ def _number(cell: str | int | float | bool) -> Any:
             )
         return cell
     text = cell.replace("−", "-")
+    if _BITS.fullmatch(text):  # as makers write "not available": 0x8000
+        return int(text, 16)
     comma = _DECIMAL_COMMA.fullmatch(text)
     if comma is not None:
         whole, fraction = comma.groups()

@@ -137,7 +137,11 @@ class _Reading:
                 self._wrong_head(spot, "the column has values and no name", "Name it, or remove it.")
         beyond = max((len(row) for _, row in self.sheet.rows), default=0)
         for n in range(len(self.head_row), beyond):
-            number = next((number for number, row in self.sheet.rows[1:] if n < len(row) and row[n] is not None), None)
+            # A spreadsheet pads each line of a CSV to the same length: in a longer one a separator stands without quotes, and
+            # everything behind it has moved on by one column.
+            padded = self.sheet.name is None
+            rows = self.sheet.rows[1:]
+            number = next((at for at, row in rows if n < len(row) and (padded or row[n] is not None)), None)
             if number is not None:
                 what = "there is more in the row than the head has columns"
                 self.findings.mistakes.append(

@@ -1,6 +1,7 @@
 """The console's `check`: exit status, sentences, JSON, schemas."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,16 @@ def test_mistakes_end_with_the_next_step(app: typer.Typer, broken: Path) -> None
     assert f"{broken}/annunciators.yaml:2:" in outcome.output
     assert "Did you mean W1-BCN.horn?" in outcome.output
     assert "1 mistake. Mend it and run `telemetry check` again" in outcome.output
+
+
+def test_an_address_in_a_remedy_can_be_copied(app: typer.Typer, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(BASE, tmp_path / "config"))
+    for file in copy.rglob("*.yaml"):
+        text = file.read_text("utf-8")
+        file.write_text(re.sub(r"address: \"?modbus://[^\s,}\"]+\"?", "address: modbus://", text), "utf-8")
+    outcome = CliRunner().invoke(app, ["check"], env={"TELEMETRY_CONFIG": str(copy)})
+    assert outcome.exit_code == 1
+    assert "modbus://" in outcome.output and "modbus:/h" not in outcome.output
 
 
 def test_json_says_the_same(app: typer.Typer, broken: Path) -> None:

@@ -1,7 +1,7 @@
 """When devices are scanned: on a grid that does not drift, spread over the second, every slot once or told as missed."""
 
 import asyncio
-import itertools
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +13,7 @@ from drivers.quality import BAD_DEVICE_FAILURE
 from telemetry.clock import Clock
 from telemetry.engine.scanning import (
     SECOND,
+    STEP,
     Lateness,
     connect_forever,
     next_slot,
@@ -29,8 +30,12 @@ def test_phases_are_spread_evenly_over_the_second() -> None:
     assert phases_ns(1) == [0]
     assert phases_ns(3) == [0, 300_000_000, 600_000_000]
     thousand = phases_ns(1000)
-    assert all(b - a == 900_000 for a, b in itertools.pairwise(thousand))
-    assert thousand[-1] < SECOND
+    assert thousand == sorted(thousand) and thousand[-1] < SECOND
+    together = Counter(thousand)
+    assert all(phase % STEP == 0 for phase in together)
+    assert max(together.values()) <= 12, "few enough that the last of them starts within 2 ms"
+    assert min(together.values()) >= 11
+    assert max(Counter(phases_ns(90)).values()) == 1, "a small plant has a phase for each device"
     assert spread(["a", "b"]) == {"a": 0, "b": 450_000_000}
 
 

@@ -99,3 +99,9 @@ def test_a_field_that_a_tag_gains_has_its_column() -> None:
     assert {str(column.path[0]) for column in columns()} == fields
     assert BY_NAME["register.type"].choices[:2] == ("bool", "int16")
     assert [column.path for column in columns() if column.path[0] == "range"] == [("range", 0), ("range", 1)]
+
+
+def test_bits_are_read_as_makers_write_them() -> None:
+    column = next(column for column in columns() if column.name.endswith("not_available"))
+    assert value_of(column, "0x8000; 0x7FFF") == [0x8000, 0x7FFF]
+    assert isinstance(value_of(column, "0xG000"), Unreadable) or isinstance(value_of(column, "0xG000")[0], Unreadable)

@@ -189,3 +189,15 @@ def test_what_the_console_refuses(root: Path) -> None:
         assert isinstance(outcome.exception, Refusal), outcome.output
         assert says in outcome.exception.what
     assert console("export", "isolator-small").output.startswith("tag,name.en,name.zh,kind,unit")
+
+
+def test_a_separator_without_quotes_is_found_although_the_last_cell_is_empty(root: Path) -> None:
+    file = root.parent / "list.csv"
+    console("export", "isolator-small", "--to", file)
+    lines = file.read_text("utf-8-sig").splitlines()
+    moved = next(n for n, line in enumerate(lines) if line.startswith("fan,"))
+    lines[moved] = lines[moved].replace("fan,", "fan,1,", 1)
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    outcome = console("import", file, "--profile", "isolator-small", "--dry-run")
+    assert outcome.exit_code == 1
+    assert "there is more in the row than the head has columns" in outcome.output
