@@ -1,6 +1,7 @@
 """The console's verb of this package: ``browse``."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -75,11 +76,9 @@ def browse(
         _refuse(f"{start} is not a node. Write ns=2;s=Name or i=85, as the tree shows it.")
     if name is not None and "://" in name:
         address, name = name, address  # `--profile NAME URL` says the same
-    parts = urlsplit(address)
     if name is not None and not profile:
         _refuse(f"{name} is not understood. Write --profile {name} to draft a profile of that name.")
-    if parts.scheme != "opc.tcp" or not parts.hostname:
-        _refuse(f"{address} is not the address of an OPC UA server. Write opc.tcp://host:4840.")
+    host = _host(address)
     given = {
         "policy": policy, "mode": mode, "user": user, "password_file": _absolute(password_file),
         "password_env": password_env, "certificate_file": _absolute(certificate_file), "key_file": _absolute(key_file),
@@ -97,7 +96,7 @@ def browse(
     session = Session(address, security, Fleet(keys()), time.time_ns)
     try:
         tree = asyncio.run(_look(session, start, depth, nodes, trust))
-        called = (name or f"{parts.hostname.replace('.', '-')}-opcua") if profile else None
+        called = (name or f"{re.sub('[^a-z0-9]+', '-', host).strip('-')}-opcua") if profile else None
         text, notes = _said(tree, called, address, namespace)
     except (Unreachable, SecurityFault, ValueError) as error:
         _refuse(f"{address}: {error}")
@@ -135,7 +134,7 @@ async def _look(session: "Session", start: str, depth: int, nodes: int, trusted:
             typer.echo(f"trusted from now on: {trust(shown, trusted, session.fleet.keys)}", err=True)
         await session.open()
         return await browsed(session.client, ua.NodeId.from_string(start), depth, nodes, say)
-    except (ua.UaError, OSError, TimeoutError) as error:
+    except (ua.UaError, OSError, TimeoutError, UnicodeError) as error:
         raise Unreachable(sentence(error)) from error
     finally:
         typer.echo("\r\033[K", nl=False, err=True)
@@ -150,6 +149,23 @@ def _said(tree: "Tree", profile: str | None, address: str, namespace: str | None
         return drafted(tree, profile, address, namespace)
     numbered = [f"namespace {i}  {uri}" for i, uri in enumerate(tree.namespaces)]
     return "\n".join((*numbered, "", *lines(tree))) + "\n", ()
+
+
+def _host(address: str) -> str:
+    """The host of an OPC UA server's address. Refuses what is none, without repeating a password that was written into it."""
+    try:
+        parts = urlsplit(address)
+        fits = parts.scheme == "opc.tcp" and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:  # brackets that do not match, a port above 65535
+        fits, parts = False, None
+    if "@" in address:
+        _refuse("An address holds no user and no password. Write opc.tcp://host:4840 and --user, --password-file.")
+    if not fits or parts is None or parts.hostname is None:
+        _refuse(
+            f"{address} is not the address of an OPC UA server. Write opc.tcp://host:4840. "
+            "The port is from 1 to 65535; an IPv6 address is in brackets, as in opc.tcp://[::1]:4840."
+        )
+    return parts.hostname
 
 
 def _absolute(name: str | None) -> str | None:

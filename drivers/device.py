@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
+from drivers.address import shown
 from drivers.fleet import Fleet
 from drivers.frame import LARGEST_LAYOUT, Frame, Layout, Scan
 from drivers.opcua.security import Security
@@ -19,7 +20,17 @@ Now = Callable[[], int]
 
 
 class WriteFailed(Exception):
-    """A write did not take effect for certain; the text is a plain sentence. It is never repeated blindly."""
+    """A write (or call) failed; the text is a plain sentence. certain: it had no effect; otherwise nobody knows whether it had,
+    or what the device holds. It is never repeated blindly."""
+
+    def __init__(self, sentence: str, certain: bool = True) -> None:
+        super().__init__(sentence)
+        self.certain = certain
+
+    @classmethod
+    def unconfirmed(cls, what: str, why: str) -> "WriteFailed":
+        """What was sent, without an answer that says that it took effect."""
+        return cls(f"{what} was sent but is not confirmed, so it may hold or not: {why}", certain=False)
 
 
 class Device(Protocol):
@@ -106,5 +117,5 @@ def open_device(
             return MACHINES[profile.machine](device, profile, address, now, fleet)
         return ModbusDevice(device, profile, address, now, fleet)
     raise ValueError(
-        f"{device}: the address {address} does not fit the protocol {profile.protocol} of profile {profile.profile}"
+        f"{device}: the address {shown(address)} does not fit the protocol {profile.protocol} of profile {profile.profile}"
     )

@@ -3,7 +3,7 @@
 Pure; `Device.probe` ends with it, and `telemetry check --connect` prints it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from drivers.frame import Scan
 from drivers.profile import ProfileTag
@@ -37,7 +37,7 @@ def findings_of(device: str, tags: Mapping[str, ProfileTag], scan: Scan) -> tupl
     lost = [name for name, text in scan.texts.items() if text is None]
     return (
         *(unwell(device, reason, names, tags) for reason, names in sorted(by_reason.items(), reverse=True)),
-        *([f"{_listed(lost)}: no text could be read"] if lost else []),
+        *([f"{listed(lost)}: no text could be read"] if lost else []),
         *outside,
     )
 
@@ -46,10 +46,11 @@ def unwell(device: str, reason: int, names: list[str], tags: Mapping[str, Profil
     """One sentence about the tags (full ids) of `device` that are not Good for the same `reason`."""
     if reason == BAD_NODE_ID_UNKNOWN:
         shown = [f"{name} ({tags[name.removeprefix(f'{device}.')].node})" for name in names]
-        return f"{_listed(shown)}: the server has no such node; compare the profile with `telemetry browse`"
-    return f"{_listed(names)}: the device gives {class_of(reason)} ({reason_of(reason) or 'no reason'})"
+        return f"{listed(shown)}: the server has no such node; compare the profile with `telemetry browse`"
+    return f"{listed(names)}: the device gives {class_of(reason)} ({reason_of(reason) or 'no reason'})"
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The first of `names`, and how many more."""
     more = len(names) - NAMED
     return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

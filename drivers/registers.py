@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from drivers.profile import Register, RegisterType, ServerLimits, Table, WordOrder
 from drivers.quality import BAD_SENSOR_FAILURE, GOOD
+from drivers.unavailable import NUMPY, bits_of
 
 _WIRE: Final = np.dtype(">u2")
 HOLE: Final = 16
 """Registers that are read for nothing at most, where the device allows it, to save a request."""
-_NUMPY: Final[dict[RegisterType, str]] = {
-    "int16": "i2", "uint16": "u2", "int32": "i4", "uint32": "u4", "int64": "i8", "uint64": "u8",
-    "float32": "f4", "float64": "f8", "bool": "u2", "bcd16": "u2", "bcd32": "u4",
-}  # fmt: skip
+_LARGEST: Final = 2.0**64
+"""Beyond every whole number."""
 _DIGIT_SHIFTS: Final = np.arange(0, 32, 4, dtype=np.int64)
 _DIGIT_WORTH: Final = 10.0 ** np.arange(8)
 
@@ -43,25 +42,29 @@ class Block:
 class _Group:
     """Values of one type and order: `slots` of the frame (n) from `words` of the image (n x words, in the order of `dtype`).
 
-    decimal: each four bits are a digit. shift, mask (n): bits of a packed register, None where values are whole. rows, none
-    (k): the rows that have a "not available", and its bits. Numbers that follow each other are kept as a slice."""
+    decimal: each four bits are a digit; truth: whatever is not 0 is 1. shift, mask (n): bits of a packed register, None where
+    values are whole. rows, none, asked (k): the rows that have a "not available", its bits, and which count (None: all). Numbers
+    that follow each other are kept as a slice."""
 
     dtype: np.dtype[np.generic]
     bits: np.dtype[np.generic]
     slots: "_Picked"
     words: "_Picked"
     decimal: bool
+    truth: bool
     shift: NDArray[np.int64] | None
     mask: NDArray[np.int64] | None
     rows: "_Picked | None"
     none: NDArray[np.generic]
+    asked: NDArray[np.generic] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """How a device is read: its blocks, the size of its image in words, and how values are picked from the image.
 
-    floats: some value is a float on the wire, so that not every number is one. scale, offset (n): None where no value has any.
+    floats: some value may be none, because it is a float on the wire or its scale makes it too large. scale, offset (n): None
+    where no value has any.
     where (n): a value's first word in the image; block_of (n): its block."""
 
     blocks: tuple[Block, ...]
@@ -141,7 +144,8 @@ def _picks(
         blocks,
         size,
         len(registers),
-        any(r.type in ("float32", "float64") for r in registers),
+        any(r.type in ("float32", "float64") for r in registers)
+        or not np.isfinite(_LARGEST * abs(scale) + abs(offset)).all(),
         tuple(_group(*key, slots, registers, where) for key, slots in members.items()),
         scale if (scale != 1).any() else None,
         offset if offset.any() else None,
@@ -161,35 +165,25 @@ def _group(
     """BADC is a little-endian value with its words swapped; so two flags cover the four orders."""
     words = np.array([[where[s] + w for w in range(registers[s].words)] for s in slots], np.intp)
     endian = "<" if order in ("BADC", "DCBA") else ">"
-    dtype, bits = endian + _NUMPY[kind], f"u{_NUMPY[kind][1]}"  # bits are compared as they lie, whatever their order
+    dtype, bits = endian + NUMPY[kind], f"u{NUMPY[kind][1]}"  # bits are compared as they lie, whatever their order
     if order in ("CDAB", "BADC"):
         words = words[:, ::-1]
-    none = [(row, b) for row, s in enumerate(slots) for p in registers[s].not_available for b in bits_of(kind, p)]
+    none = [
+        (row, *b) for row, s in enumerate(slots) for p in registers[s].not_available for b in bits_of(registers[s], p)
+    ]
     return _Group(
         np.dtype(dtype),
         np.dtype(bits),
         _picked(np.array(slots, np.intp)),
         _picked(words),
         kind in ("bcd16", "bcd32"),
+        kind == "bool",
         np.array([registers[s].bit for s in slots], np.int64) if packed else None,
         np.array([(1 << registers[s].width) - 1 for s in slots], np.int64) if packed else None,
-        _picked(np.array([row for row, _ in none], np.intp)) if none else None,
-        np.array([b for _, b in none], f"{endian}{bits}").view(bits),
+        _picked(np.array([row for row, _, _ in none], np.intp)) if none else None,
+        np.array([b for _, b, _ in none], f"{endian}{bits}").view(bits),
+        np.array([asked for _, _, asked in none], f"{endian}{bits}").view(bits) if packed else None,
     )
-
-
-def bits_of(kind: RegisterType, pattern: int | float) -> set[int]:
-    """The bits that a value not available may have: of the number itself, and the pattern taken as bits. Empty: it cannot occur."""
-    dtype = np.dtype(_NUMPY[kind])
-    size = 8 * dtype.itemsize
-    found: set[int] = set()
-    whole = math.isfinite(pattern) and pattern == int(pattern)
-    if whole and -(1 << size - 1) <= pattern < 1 << size and (pattern >= 0 or dtype.kind != "f"):
-        found.add(int(pattern) % (1 << size))
-    if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            found.add(int(np.array([pattern], dtype).view(f"u{dtype.itemsize}")[0]))
-    return found
 
 
 def decode(
@@ -240,9 +234,10 @@ def _decode_group(group: _Group, wire: NDArray[np.uint16], values: NDArray[np.fl
     elif group.shift is not None and group.mask is not None:
         numbers = (raw.astype(np.int64) >> group.shift & group.mask).astype(np.float64)
     else:
-        numbers = raw
+        numbers = raw != 0 if group.truth else raw
     if group.rows is not None:
-        none = words.view(group.bits)[group.rows] == group.none
+        found = words.view(group.bits)[group.rows]
+        none = (found if group.asked is None else np.bitwise_and(found, group.asked)) == group.none
         if none.any():
             numbers = numbers.astype(np.float64)
             numbers[np.arange(len(numbers))[group.rows][none]] = np.nan
@@ -263,7 +258,7 @@ def encode(register: Register, value: float) -> list[int]:
     """The words that hold `value` in `register`, in the device's order; of packed bits, with those beside them 0 (`merged` sets
     them among their neighbours). Raises ValueError where it does not fit."""
     raw = (value - register.offset) / register.scale
-    dtype = np.dtype(">" + _NUMPY[register.type])
+    dtype = np.dtype(">" + NUMPY[register.type])
     decimal = register.type in ("bcd16", "bcd32")
     if dtype.kind == "f":
         fits = abs(raw) <= float(np.finfo(dtype).max)
@@ -272,7 +267,7 @@ def encode(register: Register, value: float) -> list[int]:
         least, most = int(bounds.min), int(bounds.max)
         if decimal:
             most = 10 ** (4 * register.words) - 1
-        elif register.bit is not None:
+        elif register.bit is not None or register.type == "bool":
             most = (1 << register.width) - 1
         fits = least <= raw <= most
     if not fits:

@@ -35,8 +35,8 @@ def _load(verb: str) -> None:
 def main() -> None:
     """Runs one verb. A refusal is said in plain words, on standard error, with exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+    for library in ("asyncua", "pymodbus"):  # our drivers say it in a sentence; theirs go up to critical
+        logging.getLogger(library).setLevel(logging.CRITICAL + 1)
     _load(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app()

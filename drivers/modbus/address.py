@@ -11,7 +11,11 @@ from typing import Final, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 SCHEMES: Final = ("modbus", "modbus-rtu", "modbus-serial")
-FORM: Final = "modbus://host:502/1"
+_FORMS: Final = {
+    "modbus": "modbus://host:502/1",
+    "modbus-rtu": "modbus-rtu://host:4001/1",
+    "modbus-serial": "modbus-serial:///dev/ttyUSB0/1?baud=19200&parity=E&stop=1",
+}
 _ASKED: Final = {"baud": "19200", "parity": "E", "stop": "1"}
 LOCATION: Final = "location"
 """What an address may say beyond the way there: the place that a particle counter watches."""
@@ -57,11 +61,16 @@ def parse(address: str) -> tuple[Place, int]:
         )  # 255: the device itself, behind no gateway (Modbus TCP guide 1.0b)
     if url.scheme == "modbus-serial":
         if url.netloc or not path.strip("/"):
-            raise ValueError("names no serial line; write modbus-serial:///dev/ttyUSB0/1?baud=19200&parity=E&stop=1")
+            raise ValueError("names no serial line")
         return _serial(path, url.query), int(unit)
     if path or {key for key, _ in parse_qsl(url.query, keep_blank_values=True)} - {LOCATION}:
         raise ValueError("has more than host, port and unit")
     return Place("tcp" if url.scheme == "modbus" else "rtu", host, port or 0), int(unit)
+
+
+def form(address: str) -> str:
+    """How an address of the kind that `address` seems to be is written."""
+    return _FORMS.get(address.partition(":")[0].strip().lower(), _FORMS["modbus"])
 
 
 def location(address: str) -> int | None:

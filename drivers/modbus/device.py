@@ -11,7 +11,8 @@ from drivers.deadline import Deadlines
 from drivers.device import SCAN_DEADLINE_S, Now, layouts_of
 from drivers.fleet import Fleet
 from drivers.frame import Frame, Scan, bad_frame
-from drivers.modbus.frames import NO_ANSWER, NO_PATH, Refused, read, words_of
+from drivers.modbus import frames
+from drivers.modbus.frames import NO_ANSWER, NO_PATH, Refused, words_of
 from drivers.modbus.proof import contradiction, planned_proof
 from drivers.modbus.status import Statuses
 from drivers.modbus.unit import ModbusUnit, register_of
@@ -68,7 +69,7 @@ class ModbusDevice(ModbusUnit):
         ]
         self._plan = _shared_plan(fleet, self._registers, profile)
         self._numeric = len(numeric)
-        self._polled = [(block, read(self.unit, block)) for block in self._plan.blocks]
+        self._polled = [(block, frames.read(self.unit, block)) for block in self._plan.blocks]
         self._proof = planned_proof(profile.proof, profile.server)
         self._proved = 0
         self._deadlines: Deadlines = fleet.shared.setdefault("deadlines of scans", Deadlines(SCAN_DEADLINE_S))
@@ -126,12 +127,7 @@ class ModbusDevice(ModbusUnit):
             turns.scanned(self.unit, loop.time())
         if turns.is_silent(self.unit):
             await self._slack(loop)
-        try:
-            image, refused = await self._image()
-        except ConnectionError:
-            if not await link.ready():  # it may close what was idle for too long for it, just when it is asked again
-                raise
-            image, refused = await self._image()
+        image, refused = await self._image()
         scan = self._frames(slot_ns, image, refused)
         return await self.read_on(slot_ns, scan, image) if further else scan
 
@@ -163,7 +159,7 @@ class ModbusDevice(ModbusUnit):
         refused: dict[int, Refused] = {}
         for number, (block, request) in enumerate(self._polled):
             try:
-                parts.append(words_of(block, await self.ask(request)))
+                parts.append(words_of(block, await self.read(request)))
             except Refused as error:
                 if error.code in (NO_PATH, NO_ANSWER):
                     raise

@@ -16,17 +16,22 @@ from drivers.profile import Table
 from drivers.registers import Block
 
 _READ: Final[dict[Table, int]] = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
-WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS, MASK_WRITE = 5, 6, 16, 22
+_TABLES: Final[dict[int, Table]] = {function: table for table, function in _READ.items()}
+WRITE_COIL, WRITE_REGISTER, ECHO, WRITE_REGISTERS, MASK_WRITE = 5, 6, 8, 16, 22
 LONGEST_PDU: Final = 253
 LONGEST_RTU: Final = 256
-NO_PATH, NO_ANSWER = 10, 11
+ACKNOWLEDGE, NO_PATH, NO_ANSWER = 5, 10, 11
+NOT_DONE: Final = frozenset((1, 2, 3, 6, 7, NO_PATH))
+"""Exceptions after which a write certainly had no effect. Not so 4 (it failed while it did it), 5 (accepted, and not finished yet),
+8 (it found its memory damaged) and 11 (the gateway gave up waiting for a unit that may have done it): 1.1b3, 7."""
 _EXCEPTIONS: Final = {
     1: "it does not know this function",
     2: "it has no such register; compare the profile with the maker's register map",
     3: "it does not accept this count or value",
     4: "it reports a failure of its own",
-    5: "it is still working on it",
+    ACKNOWLEDGE: "it accepted it and is still working on it",
     6: "it is busy",
+    7: "it cannot do it",
     8: "it found its memory damaged",
     NO_PATH: "the gateway has no path to this unit; check the unit number and the gateway's table",
     NO_ANSWER: "the unit behind the gateway does not answer; check its power, its wiring and its unit number",
@@ -70,6 +75,16 @@ def read(unit: int, block: Block) -> Request:
     return Request(unit, pdu, size, f"read {block.table} {span}")
 
 
+def table_of(request: Request) -> Table | None:
+    """What a read reads; None of anything else."""
+    return _TABLES.get(request.pdu[0])
+
+
+def echo(unit: int, number: int) -> Request:
+    """Asks for `number` (16 bits) to be sent back, which touches nothing in the device (function 8, sub-function 0)."""
+    return Request(unit, struct.pack(">BHH", ECHO, 0, number), 0, "echo a number")
+
+
 def write_coil(unit: int, address: int, value: bool) -> Request:
     return Request(unit, struct.pack(">BHH", WRITE_COIL, address, 0xFF00 * value), 0, f"write coil {address}")
 
@@ -105,7 +120,7 @@ def values_of(request: Request, unit: int, pdu: bytes) -> bytes:
             raise Refused(f"answered {len(pdu) - 2} instead of {request.size} bytes when asked to {request.what}")
         return pdu[2:]
     # Of one register or coil only function and address: what is held after it may be another value, and the read-back tells.
-    length, echoed = (5, 5) if asked == WRITE_REGISTERS else (len(request.pdu), 3)
+    length, echoed = (5, 5) if asked in (ECHO, WRITE_REGISTERS) else (len(request.pdu), 3)
     if len(pdu) != length or pdu[:echoed] != request.pdu[:echoed]:
         raise Refused(f"answered something else than the echo when asked to {request.what}")
     return b""
@@ -135,7 +150,7 @@ class MbapStream:
             transaction, protocol, length, unit = struct.unpack_from(">HHHB", data, at)
             if protocol != 0 or not 3 <= length <= LONGEST_PDU + 1:
                 raise Garbage(
-                    f"sends what is no Modbus (protocol {protocol}, length {length}); is it another service's port?"
+                    f"sends what is no Modbus (protocol {protocol}, length {length}); that may be another service's port"
                 )
             if len(data) - at < 6 + length:
                 break

@@ -1,9 +1,8 @@
 """Link: one connection to a Modbus address, shared by all units behind it; our own Protocol, because a request costs what its
-objects cost. pymodbus gives the serial transport and the checksum.
+objects cost.
 
-A reply is known by its transaction's number: one that comes late is let go by. A serial line has no such number, so there a
-unit that did not answer is left alone for `LATE_S`, and what it says meanwhile is thrown away; a serial device server with
-one unit behind it is connected anew instead.
+A reply is known by its transaction's number: one that comes late is let go by. A serial line has no such number; there `Line` says
+whose reply it is, and what must be asked first so that this can be told.
 """
 
 import asyncio
@@ -11,17 +10,17 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
-from pymodbus.transport.serialtransport import SerialTransport
-
-from drivers.device import CONNECT_DEADLINE_S, backoff_s
+from drivers.device import backoff_s
 from drivers.fleet import Fleet
 from drivers.modbus import frames
 from drivers.modbus.address import Place
 from drivers.modbus.frames import MbapStream, Refused, Request
+from drivers.modbus.line import Line
+from drivers.modbus.reach import NotReached, reach, reason
 from drivers.modbus.turns import Turns
 
-LATE_S: Final = 1.0
-"""No reply on a serial line is later than this after it was given up."""
+SILENT_S: Final = 1.0
+"""A unit of several, or of a serial line, that did not answer is left alone for this long at first."""
 GATEWAY_BAUD: Final = 9600
 """What a gateway's serial line is taken for: the slowest that is usual."""
 SILENCES: Final = 2
@@ -50,7 +49,9 @@ class Link(asyncio.Protocol):
         self._transaction = 0
         self._pending: dict[int, _Waiting] = {}
         self._stream = MbapStream()
-        self._heard = b""
+        self._line = (
+            Line()
+        )  # which outlives connections: a device server hands on to the next what the last one asked for
 
     @classmethod
     def to(cls, place: Place, fleet: Fleet, in_flight: int | None) -> "Link":
@@ -58,10 +59,8 @@ class Link(asyncio.Protocol):
         known = fleet.shared.get(place)
         if known is None:
             known = fleet.shared[place] = cls(place, fleet, in_flight)
-        elif in_flight is not None and known.turns.in_flight is not None:
-            known.turns.in_flight = min(in_flight, known.turns.in_flight)
         elif in_flight is not None:
-            known.turns.in_flight = in_flight
+            known.turns.in_flight = min(in_flight, known.turns.in_flight or in_flight)
         return known
 
     @property
@@ -118,24 +117,12 @@ class Link(asyncio.Protocol):
 
     async def _connect(self) -> None:
         self._answered, self._silences = False, 0
-        self._stream, self._heard = MbapStream(), b""
-        loop = asyncio.get_running_loop()
-        place = self.place
+        self._stream = MbapStream()
         await self.fleet.turn()
         try:
-            async with asyncio.timeout(CONNECT_DEADLINE_S):
-                if place.kind == "serial":
-                    transport = SerialTransport(
-                        loop, self, place.host, place.baud, 8, place.parity, place.stop, timeout=0
-                    )
-                    self.connection_made(transport)
-                    transport.setup()  # which calls connection_made a second time, later
-                else:
-                    await loop.create_connection(lambda: self, place.host, place.port)
-        except TimeoutError:
-            self.failure = f"at {place} cannot be reached (no answer within {CONNECT_DEADLINE_S:g} s)"
-        except (OSError, ValueError) as error:
-            self.failure = f"at {place} cannot be reached ({_reason(error)})"
+            await reach(self.place, self, self.connection_made)  # a serial line calls it a second time, later
+        except NotReached as error:
+            self.failure = f"at {self.place} cannot be reached ({error})"
         self._returning = False
         self._changed.set()
 
@@ -144,6 +131,8 @@ class Link(asyncio.Protocol):
         while self._returning:
             self._changed.clear()
             await self._changed.wait()
+        if self._answered and self.members and not self._keeper.locked():  # within `once`, nobody else does it
+            await self.connect()
         return self._transport is not None
 
     def drop(self, failure: str) -> None:
@@ -176,11 +165,9 @@ class Link(asyncio.Protocol):
         if self._answered:
             failure = f"at {self.place} closed the connection"
         else:
-            failure = (
-                f"at {self.place} closes every connection unanswered; does another master hold the one that it bears?"
-            )
+            failure = f"at {self.place} closes every connection unanswered; another master may hold the only one that it bears"
         if exc is not None:
-            failure += f" ({_reason(exc)})"
+            failure += f" ({reason(exc)})"
         self._lost(ConnectionError(failure), failure)
 
     def data_received(self, data: bytes) -> None:
@@ -199,12 +186,10 @@ class Link(asyncio.Protocol):
                 self._reply(waiting, unit, pdu)
 
     def _serial_received(self, data: bytes) -> None:
-        self._heard = (self._heard + data)[-2 * frames.LONGEST_RTU :]
-        for transaction, waiting in tuple(self._pending.items()):  # one at most
-            pdu = frames.rtu_reply(waiting[0], self._heard)
-            if pdu is not None:
-                del self._pending[transaction]
-                self._reply(waiting, waiting[0].unit, pdu)
+        pdu = self._line.hear(data)
+        if pdu is not None and self._pending:
+            _, waiting = self._pending.popitem()  # the only one
+            self._reply(waiting, waiting[0].unit, pdu)
 
     def _reply(self, waiting: _Waiting, unit: int, pdu: bytes) -> None:
         request, future = waiting
@@ -224,36 +209,54 @@ class Link(asyncio.Protocol):
         unit, loop = request.unit, asyncio.get_running_loop()
         if not self.turns.take(unit):
             await self._turn(unit)
-        timer, self._transaction = None, self._transaction + 1 & 0xFFFF
-        transaction = self._transaction
         try:
-            transport = self._transport
-            if transport is None:
-                raise ConnectionError(self.failure)
-            future: asyncio.Future[bytes] = loop.create_future()
-            self._pending[transaction] = request, future
-            self._heard = b""
-            tcp = self.place.kind == "tcp"
-            transport.write(transaction.to_bytes(2, "big") + request.mbap if tcp else frames.rtu(request))
-            if self.turns.in_flight is not None and self.shared:
-                timer = loop.call_later(self.patience_s(request, answer_s), _give_up, future)
-            values = await future
+            if self.place.kind != "tcp" and not self._line.is_in_step(request, loop.time()):
+                await self._prove(request, answer_s)
+            values = await self._exchange(request, answer_s)
         except (asyncio.CancelledError, TimeoutError):
             self._unanswered(unit)
             raise
         except Refused as error:
             if error.code in (frames.NO_PATH, frames.NO_ANSWER):
-                self.turns.unanswered(unit, loop.time(), LATE_S)
+                self.turns.unanswered(unit, loop.time(), SILENT_S)
             else:
                 self.turns.answered(unit)
             raise
         finally:
-            self._pending.pop(transaction, None)
-            if timer is not None:
-                timer.cancel()
             self._release(unit)
         self.turns.answered(unit)
         return values
+
+    async def _prove(self, request: Request, answer_s: float) -> None:
+        """Asks something whose reply cannot be mistaken; a refusal of the unit itself is a reply too."""
+        try:
+            await self._exchange(self._line.probe(request), answer_s)
+        except Refused as error:
+            if error.code in (0, frames.NO_PATH, frames.NO_ANSWER):
+                raise
+
+    async def _exchange(self, request: Request, answer_s: float) -> bytes:
+        transport, loop = self._transport, asyncio.get_running_loop()
+        if transport is None:
+            raise ConnectionError(self.failure)
+        timer = None
+        transaction = self._transaction = self._transaction + 1 & 0xFFFF
+        future: asyncio.Future[bytes] = loop.create_future()
+        self._pending[transaction] = request, future
+        try:
+            if self.place.kind == "tcp":
+                transport.write(transaction.to_bytes(2, "big") + request.mbap)
+            else:
+                self._line.ask(request, loop.time())
+                transport.write(frames.rtu(request))
+            if self.turns.in_flight is not None and self.shared:
+                timer = loop.call_later(self.patience_s(request, answer_s), _give_up, future)
+            return await future
+        finally:
+            self._pending.pop(transaction, None)
+            self._line.give_up()
+            if timer is not None:
+                timer.cancel()
 
     async def _turn(self, unit: int) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -284,7 +287,7 @@ class Link(asyncio.Protocol):
         self._silences += 1
         alone = not self.shared
         if not alone or self.place.kind == "serial":
-            self.turns.unanswered(unit, asyncio.get_running_loop().time(), LATE_S)
+            self.turns.unanswered(unit, asyncio.get_running_loop().time(), SILENT_S)
         if self._silences >= SILENCES or (alone and self.place.kind == "rtu"):
             if self.place.kind == "serial":
                 self._silences = 0  # a line has no connection that could be dead
@@ -295,7 +298,3 @@ class Link(asyncio.Protocol):
 def _give_up(future: "asyncio.Future[Any]") -> None:
     if not future.done():
         future.set_exception(TimeoutError())
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

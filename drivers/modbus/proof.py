@@ -34,7 +34,7 @@ def contradiction(proofs: Sequence[Proof], planned: Plan, image: NDArray[np.uint
         remedy = (
             f"it fits as {fitting[0]}: correct the order in the profile, or the device's setting"
             if fitting
-            else "no order fits: is it another model, or another register map?"
+            else "no order fits: it may be another model, or another register map"
         )
         return (
             f"does not have the {what} that its profile says: {register.table} register {register.address + 1} should read"

@@ -7,11 +7,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.address import shown
 from drivers.device import SCAN_DEADLINE_S, WriteFailed
 from drivers.fleet import Fleet
 from drivers.modbus import frames
-from drivers.modbus.address import FORM, parse
-from drivers.modbus.frames import Refused, Request
+from drivers.modbus.address import form, parse
+from drivers.modbus.frames import ACKNOWLEDGE, NOT_DONE, Refused, Request
 from drivers.modbus.link import Link
 from drivers.profile import Profile, ProfileTag, Register
 from drivers.registers import Block, decode, encode, mask_of, merged, plan
@@ -27,7 +28,7 @@ class ModbusUnit:
         try:
             self.place, self.unit = parse(address)
         except ValueError as error:
-            raise ValueError(f"{device}: the address {address} {error}; write {FORM}") from None
+            raise ValueError(f"{device}: the address {shown(address)} {error}; write {form(address)}") from None
         self.device, self.profile = device, profile
         self.tags = profile.expanded()
         self.link = Link.to(self.place, fleet, profile.server.in_flight)
@@ -44,7 +45,17 @@ class ModbusUnit:
 
     async def read_block(self, block: Block) -> NDArray[np.uint16]:
         """The words (or bits) of one block. Raises Refused, OSError or TimeoutError."""
-        return np.frombuffer(frames.words_of(block, await self.ask(frames.read(self.unit, block))), ">u2")
+        return np.frombuffer(frames.words_of(block, await self.read(frames.read(self.unit, block))), ">u2")
+
+    async def read(self, request: Request) -> bytes:
+        """As `ask`, of what may be asked twice: a device may close the connection after each answer, or one that was idle for
+        too long for it just when it is asked again."""
+        try:
+            return await self.ask(request)
+        except ConnectionError:
+            if not await self.link.ready():
+                raise
+            return await self.ask(request)
 
     async def ask(self, request: Request) -> bytes:
         """The bytes of values in the reply. Raises Refused with a whole sentence, TimeoutError, or OSError with the rest of one."""
@@ -67,40 +78,46 @@ class ModbusUnit:
         register = register_of(self.tags[tag.removeprefix(f"{self.device}.")])
         if self.link.failure is not None:
             raise WriteFailed(f"{tag} was not written: {self.failure}")
-        asked = False
+        asked = taken = False  # whether it was sent, and whether the device has taken some of it
         try:
             async with asyncio.timeout(SCAN_DEADLINE_S), self._writing:
-                wanted = await self._wanted(register, value)
-                asked = True
-                await self._write(register, wanted)
+                for request in await self._requests(register, value):
+                    asked = True
+                    await self._order(request)
+                    taken = True
                 return await self._read_back(register, value)
         except (TimeoutError, OSError) as error:
             why = f"{self.device} {error}" if str(error) else f"{self.device} does not answer in time"
             if asked:
-                raise WriteFailed(f"{tag} was sent but is not confirmed, so it may hold or not: {why}") from error
+                raise WriteFailed.unconfirmed(tag, why) from error
             raise WriteFailed(f"{tag} was not written: {why}") from error
         except Refused as error:
-            sure = not asked or error.code
-            raise WriteFailed(f"{tag} was {'not written' if sure else 'sent but is not confirmed'}: {error}") from error
+            if taken or (asked and error.code not in NOT_DONE):
+                raise WriteFailed.unconfirmed(tag, str(error)) from error
+            raise WriteFailed(f"{tag} was not written: {error}") from error
         except ValueError as error:
             raise WriteFailed(f"{tag} was not written: {error}") from error
 
-    async def _wanted(self, register: Register, value: float) -> list[int]:
-        """The words to write. Bits among others need what is held now, unless the device sets bits by itself."""
-        if register.bit is None or self.profile.server.mask_write:
-            return encode(register, value)
-        held = await self.read_block(Block(register.table, register.address, register.words, 0))
-        return merged(register, [int(word) for word in held], value)
-
-    async def _write(self, register: Register, words: list[int]) -> None:
+    async def _requests(self, register: Register, value: float) -> list[Request]:
+        """What writes `value`. Bits among others need what is held now, unless the device sets bits by itself."""
         if register.table == "coil":
-            await self.write_coil(register.address, bool(words[0]))
-        elif register.bit is not None and self.profile.server.mask_write:
-            for i, mask in enumerate(mask_of(register)):
-                if mask:
-                    await self.ask(frames.mask_write(self.unit, register.address + i, mask, words[i]))
-        else:
-            await self.write_registers(register.address, words)
+            return [frames.write_coil(self.unit, register.address, bool(encode(register, value)[0]))]
+        if register.bit is None:
+            return [frames.write_registers(self.unit, register.address, encode(register, value))]
+        if self.profile.server.mask_write:
+            both = enumerate(zip(mask_of(register), encode(register, value), strict=True), register.address)
+            return [frames.mask_write(self.unit, at, mask, bits) for at, (mask, bits) in both if mask]
+        held = await self.read_block(Block(register.table, register.address, register.words, 0))
+        words = merged(register, [int(word) for word in held], value)
+        return [frames.write_registers(self.unit, register.address, words)]
+
+    async def _order(self, request: Request) -> None:
+        """Sends a write. One that the device accepts and is still working on is as good as done: the read-back tells."""
+        try:
+            await self.ask(request)
+        except Refused as error:
+            if error.code != ACKNOWLEDGE:
+                raise
 
     async def _read_back(self, register: Register, value: float) -> float:
         """What the device holds, once that is what was written, or else at the end of the time for it."""

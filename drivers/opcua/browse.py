@@ -7,11 +7,13 @@ from typing import Any, Final
 
 from asyncua import Client, ua
 from asyncua.common.ua_utils import data_type_to_variant_type
-from asyncua.ua import uaerrors
+
+from drivers.opcua.limits import in_portions, stated
+from drivers.opcua.portions import Portion
 
 BROWSED_AT_ONCE: Final = 50
 READ_AT_ONCE: Final = 100
-"""Nodes in one request: what even small servers bear."""
+"""Operations in one request: what even small servers bear, unless they state less."""
 _HIERARCHICAL: Final = ua.NodeId(ua.Int32(ua.ObjectIds.HierarchicalReferences))
 _PROPERTY: Final = ua.NodeId(ua.Int32(ua.ObjectIds.HasProperty))
 _SKIPPED: Final = frozenset((ua.ObjectIds.Server, ua.ObjectIds.Aliases, ua.ObjectIds.Locations))
@@ -85,6 +87,8 @@ class Tree:
 async def browsed(client: Client, start: ua.NodeId, depth: int, largest: int, say: Callable[[str], None]) -> Tree:
     """Walks down from `start`, `depth` levels and about `largest` nodes at most. Raises ua.UaError, OSError or TimeoutError."""
     namespaces = await client.get_namespace_array()
+    limits = await stated(client)
+    browsing, reading = Portion(BROWSED_AT_ONCE, limits.browse), Portion(READ_AT_ONCE, limits.read)
     seen: set[ua.NodeId] = {start}
     roots: list[Found] = []
     level: list[tuple[ua.NodeId, list[Found]]] = [(start, roots)]
@@ -97,7 +101,8 @@ async def browsed(client: Client, start: ua.NodeId, depth: int, largest: int, sa
             if len(everything) >= largest:
                 cut += len(part)
                 continue
-            for (_, inside), references in zip(part, await _children(client, [n for n, _ in part]), strict=True):
+            children = await _children(client, [node for node, _ in part], browsing, there=level[0][0] == start)
+            for (_, inside), references in zip(part, children, strict=True):
                 for one in references:
                     found = _found(one)
                     if found is None or found.node in seen:
@@ -111,12 +116,14 @@ async def browsed(client: Client, start: ua.NodeId, depth: int, largest: int, sa
         if not level:
             break
     cut += len(level)
-    await _look(client, [x for x in everything if x.what == ua.NodeClass.Variable], say)
+    await _look(client, [x for x in everything if x.what == ua.NodeClass.Variable], browsing, reading, say)
     return Tree(namespaces, roots, len(everything), cut)
 
 
-async def _children(client: Client, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
-    """What lies directly beneath each of `nodes`."""
+async def _children(
+    client: Client, nodes: Sequence[ua.NodeId], portion: Portion, there: bool
+) -> list[list[ua.ReferenceDescription]]:
+    """What lies directly beneath each of `nodes`. there: whether they must be there (deeper down one may have gone meanwhile)."""
     wanted = [
         ua.BrowseDescription(
             NodeId=node,
@@ -128,21 +135,23 @@ async def _children(client: Client, nodes: Sequence[ua.NodeId]) -> list[list[ua.
         )
         for node in nodes
     ]
-    results = await client.uaclient.browse(
-        ua.BrowseParameters(NodesToBrowse=wanted, RequestedMaxReferencesPerNode=1000)
-    )
-    found: list[list[ua.ReferenceDescription]] = []
-    for result in results:
-        if len(nodes) == 1 and not result.StatusCode.is_good():
-            result.StatusCode.check()  # the start of the walk; deeper down a node may have gone meanwhile
-        references: list[ua.ReferenceDescription] = list(result.References or ())
-        point = result.ContinuationPoint
-        while point:
-            (more,) = await client.uaclient.browse_next(ua.BrowseNextParameters(ContinuationPoints=[point]))
-            references += more.References or ()
-            point = more.ContinuationPoint
-        found.append(references)
-    return found
+
+    async def browse(part: Sequence[ua.BrowseDescription]) -> list[list[ua.ReferenceDescription]]:
+        asked = ua.BrowseParameters(NodesToBrowse=list(part), RequestedMaxReferencesPerNode=1000)
+        found: list[list[ua.ReferenceDescription]] = []
+        for result in await client.uaclient.browse(asked):
+            if there:
+                result.StatusCode.check()
+            references: list[ua.ReferenceDescription] = list(result.References or ())
+            point = result.ContinuationPoint
+            while point:
+                (more,) = await client.uaclient.browse_next(ua.BrowseNextParameters(ContinuationPoints=[point]))
+                references += more.References or ()
+                point = more.ContinuationPoint
+            found.append(references)
+        return found
+
+    return await in_portions(wanted, portion, browse)
 
 
 def _found(one: ua.ReferenceDescription) -> Found | None:
@@ -163,42 +172,42 @@ def _local(node: ua.ExpandedNodeId) -> ua.NodeId:
     return ua.NodeId(node.Identifier, ua.Int16(node.NamespaceIndex), node.NodeIdType)
 
 
-async def _look(client: Client, variables: Sequence[Found], say: Callable[[str], None]) -> None:
+async def _look(
+    client: Client, variables: Sequence[Found], browsing: Portion, reading: Portion, say: Callable[[str], None]
+) -> None:
     """Reads type, rights and value of `variables`."""
-    at_once = READ_AT_ONCE
+
+    async def read(part: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
+        return await client.uaclient.read(ua.ReadParameters(NodesToRead=list(part)))
+
     names: dict[ua.NodeId, tuple[str, ua.VariantType | None, dict[int, str]]] = {}
-    i = 0
-    while i < len(variables):
-        part = variables[i : i + max(1, at_once // len(_READ))]
+    together = READ_AT_ONCE // len(_READ)
+    for i in range(0, len(variables), together):
+        part = variables[i : i + together]
         wanted = [ua.ReadValueId(NodeId=x.node, AttributeId=attribute) for x in part for attribute in _READ]
-        try:
-            results = await client.uaclient.read(ua.ReadParameters(NodesToRead=wanted))
-        except uaerrors.BadTooManyOperations:
-            if at_once <= len(_READ):
-                raise
-            at_once //= 2
-            continue
+        results = await in_portions(wanted, reading, read)
         for n, one in enumerate(part):
             kind, rank, access, value = results[n * len(_READ) : (n + 1) * len(_READ)]
             type_ = _plain(kind)
             if isinstance(type_, ua.NodeId):
                 if type_ not in names:
-                    names[type_] = await _type(client, type_)
+                    names[type_] = await _type(client, type_, browsing)
                 one.data_type, one.kind, one.enum = names[type_]
             one.scalar = _plain(rank) in (None, -1, -3) and not isinstance(_plain(value), list)
             rights = int(_plain(access) or 0)
             one.readable, one.writable = bool(rights & 1), bool(rights & 2)
             one.value = _plain(value)
             one.status = "" if value.StatusCode is None or value.StatusCode.is_good() else value.StatusCode.name
-        i += len(part)
-        say(f"{i} of {len(variables)} values")
+        say(f"{i + len(part)} of {len(variables)} values")
 
 
 def _plain(result: ua.DataValue) -> Any:
     return result.Value.Value if result.Value is not None else None
 
 
-async def _type(client: Client, node: ua.NodeId) -> tuple[str, ua.VariantType | None, dict[int, str]]:
+async def _type(
+    client: Client, node: ua.NodeId, browsing: Portion
+) -> tuple[str, ua.VariantType | None, dict[int, str]]:
     """A data type's name, how its values are encoded, and the names of its numbers where it is an enumeration."""
     if node.NamespaceIndex == 0 and isinstance(node.Identifier, int) and 0 < node.Identifier <= 25:
         kind = ua.VariantType(node.Identifier)
@@ -207,7 +216,7 @@ async def _type(client: Client, node: ua.NodeId) -> tuple[str, ua.VariantType | 
     try:
         name = str((await there.read_display_name()).Text)
         kind = await data_type_to_variant_type(there)
-        (properties,) = await _children(client, [node])
+        (properties,) = await _children(client, [node], browsing, there=True)
         for one in properties:
             if one.BrowseName.Name in ("EnumStrings", "EnumValues"):
                 return name, kind, legend(await client.get_node(_local(one.NodeId)).read_value())

@@ -9,6 +9,8 @@ from typing import Final
 
 import numpy as np
 
+from drivers.opcua.encoded import WIDTH
+
 VALUE, STATUS, SOURCE = 1, 2, 4
 _SERVER, _SOURCE_PICO, _SERVER_PICO = 8, 16, 32
 ALL: Final = 0x3F
@@ -16,9 +18,6 @@ NUMPY: Final[dict[int, str]] = {
     1: "u1", 2: "i1", 3: "u1", 4: "<i2", 5: "<u2", 6: "<i4", 7: "<u4", 8: "<i8", 9: "<u8", 10: "<f4", 11: "<f8",
 }  # fmt: skip
 """Types that are numbers (Part 6, 5.1.2)."""
-_WIDTH: Final[dict[int, int]] = {
-    0: 0, 1: 1, 2: 1, 3: 1, 4: 2, 5: 2, 6: 4, 7: 4, 8: 8, 9: 8, 10: 4, 11: 8, 13: 8, 14: 16, 19: 4,
-}  # fmt: skip
 BOOLEAN: Final = 1
 REAL: Final = (10, 11)
 TEXT: Final = 12
@@ -37,7 +36,7 @@ class Form:
 
 
 def _form(mask: int, kind: int) -> Form:
-    at = 1 + (1 + _WIDTH[kind] if mask & VALUE else 0)
+    at = 1 + (1 + WIDTH[kind] if mask & VALUE else 0)
     status = source = -1
     if mask & STATUS:
         status, at = at, at + 4
@@ -48,7 +47,7 @@ def _form(mask: int, kind: int) -> Form:
 
 
 FORMS: Final[dict[int, Form]] = {
-    mask | kind << 8: _form(mask, kind) for mask in range(ALL + 1) for kind in (_WIDTH if mask & VALUE else (0,))
+    mask | kind << 8: _form(mask, kind) for mask in range(ALL + 1) for kind in (WIDTH if mask & VALUE else (0,))
 }
 
 

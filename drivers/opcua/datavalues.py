@@ -6,10 +6,11 @@ picoseconds, the server timestamp with its picoseconds. In a notification the cl
 Where all have the same mask and type they stand at a fixed stride, and one view of the bytes decodes them all. Otherwise one
 walk from mask to mask finds where each begins; a reply's walk is remembered, for the next one most likely has the same shape,
 which a comparison of arrays proves; where it has not, because other values are Bad today, the walk costs 0.1 us an item. What
-is neither a number nor a text (arrays, structures) is left to the full decoder.
+is neither a number nor a text (arrays, structures) is passed over (`drivers.opcua.encoded`): it is BadTypeMismatch.
 """
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from drivers.opcua.datavalue_forms import (
     VALUE,
     record,
 )
+from drivers.opcua.encoded import Damaged, Walk, check_end
 from drivers.quality import BAD, BAD_SENSOR_FAILURE, BAD_TYPE_MISMATCH
 
 _LENGTH: Final = struct.Struct("<i")
@@ -40,38 +42,35 @@ _ONE, _LAST_MICROSECOND = np.uint64(1), np.uint64(9_223_372_036_854_774)
 _OVERFLOW_MASK, _OVERFLOW = 0x0C80, 0x0480
 """Of a status (Part 4, 7.39): its lower half tells of a DataValue (bits 10 and 11 are 01), and the queue in the server ran over."""
 
-
-NO_DIAGNOSTICS: Final = (b"\0\0\0\0", b"\xff\xff\xff\xff")
-"""An array of DiagnosticInfos that is empty, or none."""
-
-
-class NotPlain(Exception):
-    """The reply holds something that only the full decoder knows (or is damaged, which that one will say)."""
+MOST_CHANGES: Final = 100_000
+"""In one notification: more is no answer to anything that is asked here."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Shape:
     """Where everything lies in items of one shape. begins: the mask of each item; keys: mask and type of each; groups: the
-    items of each form; texts: item, begin and length of each text; end: of the last item."""
+    items of each form; texts: item, begin and length of each text; others: item, begin and width of the value of each that is
+    neither number nor text; end: of the last item."""
 
     begins: NDArray[np.intp]
     keys: NDArray[np.uint16]
     valued: NDArray[np.intp]
     groups: tuple[tuple[int, NDArray[np.intp]], ...]
     texts: tuple[tuple[int, int, int], ...]
+    others: tuple[tuple[int, int, int], ...]
     end: int
 
 
 @dataclass(slots=True, eq=False)
 class Items:
     """n decoded items. values: float64, NaN where Bad or not a number; quality: uint16; source_ns: int64, 0 where the server
-    gives none; texts: by item; overflowed: how many tell that values before them were lost in the server's queue."""
+    gives none; texts: by item; overflowed: those that tell that values before them were lost in the server's queue."""
 
     values: NDArray[np.float64]
     quality: NDArray[np.uint16]
     source_ns: NDArray[np.int64]
     texts: dict[int, str]
-    overflowed: int = 0
+    overflowed: tuple[int, ...] = ()
 
 
 class Decoder:
@@ -82,10 +81,11 @@ class Decoder:
         self._shape: _Shape | None = None
 
     def decode(self, results: bytes) -> Items:
-        """`results`: the encoded array of DataValues (its length first), and behind it an empty one of diagnostics, the end of
-        a ReadResponse. Raises NotPlain."""
-        if len(results) < 4 or _LENGTH.unpack_from(results)[0] != self.count:
-            raise NotPlain
+        """`results`: the encoded array of DataValues (its length first), and behind it that of diagnostics, the end of
+        a ReadResponse. Raises Damaged."""
+        answered = _LENGTH.unpack_from(results)[0] if len(results) >= 4 else 0
+        if answered != self.count:
+            raise Damaged(f"it has {answered} of {self.count} values")
         found = _uniform(results, 4, self.count, 0)
         if found is not None:
             items, _, end = found
@@ -94,16 +94,24 @@ class Decoder:
             if shape is None or not _fits(shape, results):
                 shape = self._shape = _walked(results, 4, self.count, 0)
             items, end = _gathered(shape, results), shape.end
-        if results[end:] not in NO_DIAGNOSTICS:
-            raise NotPlain
+        check_end(results, end)
         return items
+
+
+def judge_kinds(quality: NDArray[np.uint16], texts: Iterable[int], numbers: int) -> None:
+    """Of items that are to be `numbers` numbers and behind them texts, what is the other is BadTypeMismatch; in place.
+    quality: uint16, an item each; texts: which items are texts."""
+    given = np.zeros(len(quality), np.bool_)
+    given[list(texts)] = True
+    given[numbers:] ^= True
+    quality[given & (quality < BAD)] = BAD_TYPE_MISMATCH
 
 
 def decode_changes(changes: bytes, at: int, count: int) -> tuple[NDArray[np.uint32], Items, int]:
     """The client handles and items of `count` MonitoredItemNotifications that begin at `at`, and where they end.
-    Raises NotPlain."""
-    if count <= 0 or at + 5 * count > len(changes):
-        raise NotPlain
+    Raises Damaged."""
+    if not 0 < count <= MOST_CHANGES or at + 5 * count > len(changes):
+        raise Damaged(f"it tells of {count} changes")
     found = _uniform(changes, at, count, 4)
     if found is not None:
         items, rows, end = found
@@ -128,7 +136,7 @@ def _uniform(data: bytes, at: int, count: int, lead: int) -> tuple[Items, NDArra
     if np.count_nonzero(rows["head"] != key):
         return None
     values = _numbers(rows["value"], key >> 8)
-    quality, overflowed = np.zeros(count, np.uint16), 0
+    quality, overflowed = np.zeros(count, np.uint16), ()
     if key & STATUS and np.count_nonzero(status := rows["status"]):
         quality, overflowed = (status >> 16).astype(np.uint16), _overflowed(status)
         values[quality >= BAD] = np.nan
@@ -143,6 +151,8 @@ def _walked(results: bytes, at: int, count: int, lead: int) -> _Shape:
     """The shape of any other items, by one walk over them."""
     begins: list[int] = []
     texts: list[tuple[int, int, int]] = []
+    others: list[tuple[int, int, int]] = []
+    walk = Walk(results, at)
     add, steps, data = begins.append, STEPS, results + b"\0"  # the walk looks one byte behind a mask
     try:
         for item in range(count):
@@ -150,36 +160,41 @@ def _walked(results: bytes, at: int, count: int, lead: int) -> _Shape:
             add(at)
             width = steps[data[at] | data[at + 1] << 8]
             if width == UNKNOWN:
-                width = _text_width(data, item, at, texts)
+                width = _other_width(walk, item, at, texts, others)
             at += width
-    except (IndexError, struct.error) as error:
-        raise NotPlain from error
+    except IndexError as error:
+        raise Damaged("it ends within a value") from error
     if at > len(results):
-        raise NotPlain
+        raise Damaged("it ends within a value")
     places, array = np.array(begins, np.intp), np.frombuffer(data, np.uint8)
     keys = array[places].astype(np.uint16)
     valued = np.flatnonzero(keys & VALUE)
     keys[valued] |= array[places[valued] + 1].astype(np.uint16) << 8
     found = [int(key) for key in np.flatnonzero(np.bincount(keys, minlength=1))]
     groups = tuple((key, np.flatnonzero(keys == key)) for key in found if key in FORMS)
-    return _Shape(places, keys, valued, groups, tuple(texts), at)
+    return _Shape(places, keys, valued, groups, tuple(texts), tuple(others), at)
 
 
-def _text_width(data: bytes, item: int, at: int, texts: list[tuple[int, int, int]]) -> int:
-    """The width of an item whose first two bytes do not tell it: a text's, which is added to `texts`. Raises NotPlain."""
-    mask = data[at]
-    if data[at + 1] != TEXT or mask & ~ALL:
-        raise NotPlain
-    length = _LENGTH.unpack_from(data, at + 2)[0]
-    if length < -1:
-        raise NotPlain
-    texts.append((item, at, length))
-    return FORMS[mask & ~VALUE].width + 1 + 4 + max(length, 0)
+def _other_width(
+    walk: Walk, item: int, at: int, texts: list[tuple[int, int, int]], others: list[tuple[int, int, int]]
+) -> int:
+    """The width of an item whose first two bytes do not tell it, which is added to `texts` or `others`. Raises Damaged."""
+    mask = walk.data[at]
+    if mask & ~ALL:
+        raise Damaged("a value has an unknown form")
+    walk.at = at + 1
+    walk.variant()
+    width = walk.at - at - 1
+    if walk.data[at + 1] == TEXT:
+        texts.append((item, at, _LENGTH.unpack_from(walk.data, at + 2)[0]))
+    else:
+        others.append((item, at, width))
+    return FORMS[mask & ~VALUE].width + width
 
 
 def _fits(shape: _Shape, results: bytes) -> bool:
     """Whether a reply has this shape: every mask and type where the last one had them, every text as long."""
-    if shape.end > len(results):
+    if shape.end > len(results) or shape.others:
         return False
     data = np.frombuffer(results, np.uint8)
     if (data[shape.begins] != shape.keys & 0xFF).any():
@@ -199,7 +214,7 @@ def _rows(data: bytes, begins: NDArray[np.intp], form: np.dtype[Any]) -> NDArray
 def _gathered(shape: _Shape, data: bytes) -> Items:
     count = len(shape.begins)
     values, quality, source_ns = np.full(count, np.nan), np.zeros(count, np.uint16), np.zeros(count, np.int64)
-    overflowed = 0
+    overflowed: list[int] = []
     for key, items in shape.groups:
         form = record(key, 0)
         assert form is not None
@@ -207,23 +222,29 @@ def _gathered(shape: _Shape, data: bytes) -> Items:
         if key & STATUS:
             status = rows["status"]
             quality[items] = status >> 16
-            overflowed += _overflowed(status)
+            overflowed += items[list(_overflowed(status))].tolist()
         if key & SOURCE:
             source_ns[items] = _nanoseconds(rows["source"])
         if key & VALUE and key >> 8 in NUMPY:
             values[items] = _numbers(rows["value"], key >> 8)
     texts: dict[int, str] = {}
     for item, at, length in shape.texts:
-        status, source_ns[item], text = _text(data, at, length)
+        status, source_ns[item] = _beside(data, at, 5 + max(length, 0))
         quality[item] = status >> 16
-        overflowed += is_overflow(status)
-        if text is not None:
-            texts[item] = text
+        if is_overflow(status):
+            overflowed.append(item)
+        if length >= 0 and status >> 16 < BAD:
+            texts[item] = data[at + 6 : at + 6 + length].decode(errors="replace")
+    for item, at, width in shape.others:
+        status, source_ns[item] = _beside(data, at, width)
+        quality[item] = status >> 16
+        if is_overflow(status):
+            overflowed.append(item)
     bad = ~np.isfinite(values) | (quality >= BAD)
     if bad.any():
         values[bad] = np.nan
         _explain(shape, texts, bad, quality)
-    return Items(values, quality, source_ns, texts, overflowed)
+    return Items(values, quality, source_ns, texts, tuple(sorted(overflowed)))
 
 
 def _numbers(column: NDArray[Any], kind: int) -> NDArray[np.float64]:
@@ -239,8 +260,9 @@ def is_overflow(status: int) -> bool:
     return status & _OVERFLOW_MASK == _OVERFLOW
 
 
-def _overflowed(status: NDArray[Any]) -> int:
-    return int(np.count_nonzero((status & _OVERFLOW_MASK) == _OVERFLOW))
+def _overflowed(status: NDArray[Any]) -> tuple[int, ...]:
+    ran_over = (status & _OVERFLOW_MASK) == _OVERFLOW
+    return tuple(np.flatnonzero(ran_over).tolist()) if np.count_nonzero(ran_over) else ()
 
 
 def _nanoseconds(ticks: NDArray[Any]) -> NDArray[np.int64]:
@@ -253,22 +275,15 @@ def _nanoseconds(ticks: NDArray[Any]) -> NDArray[np.int64]:
     return found
 
 
-def _text(data: bytes, at: int, length: int) -> tuple[int, int, str | None]:
-    """Status and source time of a text, and the text where it is usable. Raises NotPlain."""
+def _beside(data: bytes, at: int, width: int) -> tuple[int, int]:
+    """Status and source time of an item that begins at `at` with a value of `width` bytes, its type's included."""
     mask = data[at]
-    form, begin = FORMS[mask & ~VALUE], at + 6
-    behind = begin + max(length, 0) - 1  # as if the mask stood right before what follows the text
+    form, behind = FORMS[mask & ~VALUE], at + width  # as if the mask stood right before what follows the value
     status = _U32.unpack_from(data, behind + form.status)[0] if mask & STATUS else 0
-    source_ns = 0
-    if mask & SOURCE:
-        found = (_I64.unpack_from(data, behind + form.source)[0] - _EPOCH_TICKS) // 10
-        source_ns = found * 1000 if 0 < found <= int(_LAST_MICROSECOND) else 0
-    if length < 0 or status >> 16 >= BAD:
-        return status, source_ns, None
-    try:
-        return status, source_ns, data[begin : begin + length].decode()
-    except UnicodeDecodeError as error:
-        raise NotPlain from error
+    if not mask & SOURCE:
+        return status, 0
+    found = (_I64.unpack_from(data, behind + form.source)[0] - _EPOCH_TICKS) // 10
+    return status, found * 1000 if 0 < found <= int(_LAST_MICROSECOND) else 0
 
 
 def _explain(shape: _Shape, texts: dict[int, str], bad: NDArray[np.bool_], quality: NDArray[np.uint16]) -> None:

@@ -10,43 +10,34 @@ from typing import Final
 
 import numpy as np
 from asyncua import Client, ua
-from asyncua.ua import uaerrors
 
+from drivers.address import shown
 from drivers.device import CONNECT_DEADLINE_S, SCAN_DEADLINE_S, Now, WriteFailed, backoff_s, layouts_of
 from drivers.fleet import Fleet
 from drivers.frame import Frame, Scan, bad_frame
 from drivers.mismatch import Mismatches
 from drivers.opcua.browse_path import is_path
-from drivers.opcua.datavalues import Items
+from drivers.opcua.datavalues import Items, judge_kinds
 from drivers.opcua.events import Events
 from drivers.opcua.faults import LoginRefused, sentence
+from drivers.opcua.limits import TOO_MUCH, stated
 from drivers.opcua.methods import called
 from drivers.opcua.paths import index_of, resolved
+from drivers.opcua.portions import Portion
 from drivers.opcua.reads import BulkRead
 from drivers.opcua.security import Security
 from drivers.opcua.session import Session
 from drivers.opcua.subscriptions import Watch
 from drivers.opcua.writes import written
-from drivers.probe import findings_of, unwell
+from drivers.probe import findings_of
 from drivers.profile import Profile, ProfileTag
 from drivers.quality import BAD_COMMUNICATION_ERROR, BAD_NO_COMMUNICATION, BAD_TIMEOUT
 
 NODES_PER_READ: Final = 500
 """Nodes in one read where neither profile nor server states less."""
-CALL_DEADLINE_S: Final = 3.0
-"""A method may have something to do before it answers; nothing else waits for it."""
 LOGIN_AGAIN_S: Final = 1.5
 LOGIN_AGAIN_AT_MOST_S: Final = 60.0
 """Between logins that are refused: who mends the password waits a minute at most, and the account is not locked by us."""
-_OPERATION_LIMIT: Final = ua.NodeId.from_string(
-    f"i={ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead}"
-)
-_TOO_MUCH: Final = (
-    uaerrors.BadTooManyOperations,
-    uaerrors.BadEncodingLimitsExceeded,
-    uaerrors.BadRequestTooLarge,
-    uaerrors.BadResponseTooLarge,
-)
 _NONE: Final = Items(np.empty(0), np.empty(0, np.uint16), np.empty(0, np.int64), {})
 
 
@@ -58,6 +49,7 @@ class OpcUaDevice:
         security: Security | None = None,
     ) -> None:  # fmt: skip
         self.device, self.profile, self.address, self.now = device, profile, address, now
+        self.shown = shown(address)
         self.fleet, self.security = fleet or Fleet(), security
         self.tags = profile.expanded()
         self.layouts = layouts_of(device, self.tags)
@@ -69,7 +61,7 @@ class OpcUaDevice:
         self.on_change: Callable[[Scan], None] | None = None
         self._numeric = [tag for layout in self._polled for tag in layout.tags]
         self._texts = [f"{device}.{name}" for name, tag in self.tags.items() if tag.kind == "text"]
-        self._largest_read = profile.server.nodes_per_read or NODES_PER_READ
+        self._portion, self._monitor_most = Portion(1), 0
         self._session: Session | None = None
         self._namespace = 0
         self._nodes: dict[str, ua.NodeId] = {}
@@ -79,7 +71,6 @@ class OpcUaDevice:
         self._mismatches = Mismatches(device, self.tags)
         self._events = Events() if profile.events else None
         self._deaf: tuple[str, ...] = ()
-        self._blind: tuple[str, ...] = ()
         self._lost = asyncio.Event()
 
     # ---- the connection's life
@@ -94,9 +85,9 @@ class OpcUaDevice:
                 waits, refused = backoff_s(), 0
                 await session.hold(self._lost)
             except LoginRefused as error:
-                self.failure, refused = f"{self.device} at {self.address}: {error}", refused + 1
+                self.failure, refused = f"{self.device} at {self.shown}: {error}", refused + 1
             except Exception as error:  # noqa: BLE001 - asyncua lets AssertionError and others out; each must become a sentence
-                self.failure = f"{self.device} at {self.address}: {sentence(error)}"
+                self.failure = f"{self.device} at {self.shown}: {sentence(error)}"
             finally:
                 await self._end(session)
             await asyncio.sleep(next(waits) if not refused else min(LOGIN_AGAIN_S * 2**refused, LOGIN_AGAIN_AT_MOST_S))
@@ -108,7 +99,7 @@ class OpcUaDevice:
             await self._begin(session)
             scan = await self.scan(self.now())
         except Exception as error:  # noqa: BLE001 - as in run
-            return (f"{self.device} at {self.address}: {sentence(error)}",)
+            return (f"{self.device} at {self.shown}: {sentence(error)}",)
         finally:
             await self._end(session)
         return tuple(dict.fromkeys((*scan.findings, *findings_of(self.device, self.tags, scan))))
@@ -122,6 +113,7 @@ class OpcUaDevice:
             await self._prepare(session.client)
             if self._watch is not None:
                 await self._subscribe(session.client, self._watch)
+            self._plan(session.client)
             if self._events is not None:
                 await self._listen(session.client, self._events)
         self._session, self.failure = session, None
@@ -133,18 +125,19 @@ class OpcUaDevice:
         await session.close()
 
     async def _prepare(self, client: Client) -> None:
-        """Finds the namespace and the server's limit, and encodes what every scan asks."""
+        """Finds the namespace and the server's limits, and encodes what every scan asks."""
         uri = self.profile.namespace
         assert uri is not None
         known = await client.get_namespace_array()
         self._namespace = index_of(uri, known)
-        self._paths = await resolved(client, self.profile.nodes(), uri, self.profile.namespaces, known)
+        limits = await stated(client)
+        nodes, prefixes = self.profile.nodes(), self.profile.namespaces
+        self._paths = await resolved(client, nodes, uri, prefixes, known, limits.translate)
         self._nodes = {tag: self._node(tag) for tag in (*self._numeric, *self._texts)}
         self._types.clear()
-        stated = (await client.uaclient.read_attributes([_OPERATION_LIMIT], ua.AttributeIds.Value))[0]
-        if stated.Value is not None and isinstance(stated.Value.Value, int) and stated.Value.Value > 0:
-            self._largest_read = min(self._largest_read, stated.Value.Value)
-        self._plan(client)
+        most = self.profile.server.nodes_per_read or NODES_PER_READ
+        self._portion = Portion(min(most, len(self._nodes) + len(self._watched)), limits.read)
+        self._monitor_most = limits.monitor
 
     async def _listen(self, client: Client, events: Events) -> None:
         """A server whose events cannot be heard is still read: the sentence stands as a finding."""
@@ -154,22 +147,20 @@ class OpcUaDevice:
             await events.listen(client, notifier)
             self._deaf = ()
         except ua.UaError as error:
-            self._deaf = (f"{self.device} at {self.address}: its events cannot be heard: {sentence(error)}",)
+            self._deaf = (f"{self.device} at {self.shown}: its events cannot be heard: {sentence(error)}",)
 
     async def _subscribe(self, client: Client, watch: Watch) -> None:
-        """A tag that the server does not watch is Bad with its reason; the sentence stands as a finding."""
+        """A tag that the server does not watch is read with the polled ones."""
 
         def lost(why: str) -> None:
-            self.failure = f"{self.device} at {self.address}: {why}"
+            self.failure = f"{self.device} at {self.shown}: {why}"
             self._lost.set()
 
         watch.told = self._changed
-        refused = await watch.open(client, [self._node(tag) for tag in self._watched], lost)
-        codes = sorted({code for _, code in refused})
-        self._blind = tuple(
-            unwell(self.device, code, [self._watched[place] for place, found in refused if found == code], self.tags)
-            for code in codes
-        )
+        nodes = [self._node(tag) for tag in self._watched]
+        await watch.open(client, nodes, self._monitor_most, lost)
+        asked = [self._watched[place] for place in watch.asked]
+        self._nodes = {tag: self._node(tag) for tag in (*self._numeric, *asked, *self._texts)}
 
     def _changed(self, scan: Scan) -> None:
         if self.on_change is not None and self.failure is None:
@@ -181,7 +172,7 @@ class OpcUaDevice:
         return 0 if self._watch is None else self._watch.losses
 
     def _plan(self, client: Client) -> None:
-        nodes, largest = list(self._nodes.values()), self._largest_read
+        nodes, largest = list(self._nodes.values()), self._portion.size
         self._reads = [BulkRead(client, nodes[i : i + largest], SCAN_DEADLINE_S) for i in range(0, len(nodes), largest)]
 
     def _tag(self, tag: str) -> ProfileTag:
@@ -203,7 +194,7 @@ class OpcUaDevice:
             return self._failed(slot_ns, BAD_NO_COMMUNICATION)
         if self._watch is not None and self._watch.silent:
             self.failure = (
-                f"{self.device} at {self.address}: its subscription has said nothing for {self._watch.silence_s:g} s"
+                f"{self.device} at {self.shown}: its subscription has said nothing for {self._watch.silence_s:g} s"
             )
             self._lost.set()
             return self._failed(slot_ns, BAD_TIMEOUT)
@@ -211,30 +202,41 @@ class OpcUaDevice:
             async with asyncio.timeout(SCAN_DEADLINE_S):
                 parts = await self._read(session.client)
         except TimeoutError:
-            self.failure = f"{self.device} at {self.address} did not answer within {SCAN_DEADLINE_S} s"
+            self.failure = f"{self.device} at {self.shown} did not answer within {SCAN_DEADLINE_S} s"
             self._lost.set()
             return self._failed(slot_ns, BAD_TIMEOUT)
         except Exception as error:  # noqa: BLE001 - as in run: each becomes a sentence
-            self.failure = f"{self.device} at {self.address}: {sentence(error)}"
+            self.failure = f"{self.device} at {self.shown}: {sentence(error)}"
             self._lost.set()
             return self._failed(slot_ns, BAD_COMMUNICATION_ERROR)
         return self._frames(slot_ns, self.now(), parts, session.doubts)
 
     async def _read(self, client: Client) -> list[Items]:
-        """All nodes once. A server that bears less than it says, or says nothing, is asked for half from then on."""
+        """All nodes once. A server that bears less than it says, or says nothing, is asked for half until that has gone well
+        for a while. That it does not answer in time says nothing of how much it bears."""
         while True:
             try:
-                return [await read.read(client) for read in self._reads]
-            except _TOO_MUCH:
-                if self._largest_read == 1:
+                parts = [await read.read(client) for read in self._reads]
+            except TOO_MUCH:
+                if not self._portion.refused(self._portion.size):
                     raise
-                self._largest_read = max(1, min(self._largest_read, len(self._nodes)) // 2)
                 self._plan(client)
+                continue
+            if self._portion.borne():
+                self._plan(client)
+            return parts
 
     def _frames(self, slot_ns: int, received_ns: int, parts: Sequence[Items], doubts: tuple[str, ...]) -> Scan:
         values = np.concatenate([_NONE.values, *(part.values for part in parts)])
         quality = np.concatenate([_NONE.quality, *(part.quality for part in parts)])
         source_ns = np.concatenate([_NONE.source_ns, *(part.source_ns for part in parts)])
+        found: dict[int, str] = {}
+        first = 0
+        for part in parts:
+            found |= {first + item: text for item, text in part.texts.items()}
+            first += len(part.values)
+        numbers = len(self._nodes) - len(self._texts)
+        judge_kinds(quality, found, numbers)
         frames: list[Frame] = []
         at = 0
         for layout in self._polled:
@@ -242,24 +244,28 @@ class OpcUaDevice:
             at += len(layout.tags)
             reasons = quality[part] if quality[part].any() else None
             frames.append(Frame(layout, slot_ns, received_ns, values[part], reasons, source_ns[part]))
+        names, of_names, findings, gaps = [*self._numeric, *self._texts], quality, self._deaf, ()
         if self._watch is not None:
+            self._watch.read(values[at:numbers], quality[at:numbers], source_ns[at:numbers])
             frames += self._watch.frames(slot_ns, received_ns)
-        found: dict[int, str] = {}
-        for n, part in enumerate(parts):
-            first = sum(len(read.nodes) for read in self._reads[:n])
-            found |= {first + item: text for item, text in part.texts.items()}
-        findings = (
-            self._deaf + self._blind + (self._mismatches.told(list(self._nodes), quality) if quality.any() else ())
-        )
+            names, of_names = (
+                [*names, *self._watched],
+                np.concatenate([quality[:at], quality[numbers:], self._watch.quality]),
+            )
+            findings, gaps = findings + self._watch.findings, self._watch.gaps()
+        if of_names.any():
+            findings += self._mismatches.told(names, of_names)
         if doubts:
-            findings = (*(f"{self.device} at {self.address}: {doubt}" for doubt in doubts), *findings)
-        scan = Scan(tuple(frames), {tag: found.get(at + i) for i, tag in enumerate(self._texts)}, findings=findings)
+            findings = (*(f"{self.device} at {self.shown}: {doubt}" for doubt in doubts), *findings)
+        texts = {tag: found.get(numbers + i) for i, tag in enumerate(self._texts)}
+        scan = Scan(tuple(frames), texts, findings=findings, gaps=gaps)
         return scan if self._events is None else self._events.told(scan)
 
     def _failed(self, slot_ns: int, reason: int) -> Scan:
         received_ns = self.now()
         frames = tuple(bad_frame(layout, slot_ns, received_ns, reason) for layout in self.layouts)
-        return Scan(frames, dict.fromkeys(self._texts), self.failure or "no connection")
+        gaps = () if self._watch is None else self._watch.gaps()
+        return Scan(frames, dict.fromkeys(self._texts), self.failure or "no connection", gaps=gaps)
 
     # ---- what is asked of the device
 
@@ -267,17 +273,7 @@ class OpcUaDevice:
         session = self._session
         if session is None:
             raise WriteFailed(f"{tag} was not written: {self.failure}")
-        try:
-            async with asyncio.timeout(SCAN_DEADLINE_S):
-                return await written(session.client, self._node(tag), tag, value, self._types)
-        except TimeoutError as error:
-            raise WriteFailed(
-                f"{tag}: {self.device} did not answer the write within {SCAN_DEADLINE_S} s; what it holds is unknown"
-            ) from error
-        except WriteFailed:
-            raise
-        except Exception as error:
-            raise WriteFailed(f"{tag} was not written: {sentence(error)}") from error
+        return await written(session.client, self._node(tag), tag, value, self._types)
 
     async def call(self, method: str, arguments: Sequence[float] = ()) -> None:
         """Calls a method of the profile. Raises WriteFailed, also where it is not known whether the device heard it."""
@@ -286,12 +282,5 @@ class OpcUaDevice:
             raise WriteFailed(f"{self.device} has no method {method}: name one of its profile {self.profile.profile}")
         if session is None:
             raise WriteFailed(f"{self.device}: {method} was not called: {self.failure}")
-        try:
-            async with asyncio.timeout(CALL_DEADLINE_S):
-                await called(session.client, self._id(asked.object), self._id(asked.method), arguments)
-        except TimeoutError as error:
-            raise WriteFailed(
-                f"{self.device} did not answer the call of {method} within {CALL_DEADLINE_S} s; whether it acts is unknown"
-            ) from error
-        except Exception as error:
-            raise WriteFailed(f"{self.device}: {method} was not carried out: {sentence(error)}") from error
+        what = f"{self.device}: {method}"
+        await called(session.client, self._id(asked.object), self._id(asked.method), what, arguments)

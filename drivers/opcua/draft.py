@@ -15,6 +15,7 @@ from asyncua import ua
 
 from drivers.frame import LARGEST_LAYOUT
 from drivers.opcua.browse import Found, Tree, legend, namespaces_used
+from drivers.opcua.paths import index_of
 from drivers.profile import Profile
 
 _KINDS: Final[dict[ua.VariantType, str]] = {
@@ -36,9 +37,10 @@ _CONTAINERS: Final = frozenset(("DeviceSet", "FunctionalUnitSet", "FunctionSet",
 
 def drafted(tree: Tree, profile: str, address: str, namespace: str | None) -> tuple[str, tuple[str, ...]]:
     """The YAML of a profile named `profile`, and what a person should know of it. namespace: URI; None: the one with most
-    variables. Raises ValueError where the server has nothing to make a tag of."""
+    variables. Raises ValueError where the server has no such namespace, or nothing to make a tag of."""
     used = namespaces_used(tree)
-    index = tree.namespaces.index(namespace) if namespace is not None else (used.most_common(1) or [(0, 0)])[0][0]
+    most = (used.most_common(1) or [(0, 0)])[0][0]
+    index = most if namespace is None else index_of(namespace, tree.namespaces)
     notes: list[str] = []
     variables = [
         (above, one)

@@ -63,12 +63,45 @@ _CERTIFICATE: Final = (
 )
 
 
+_REFUSALS: Final = (
+    uaerrors.BadNotWritable,
+    uaerrors.BadWriteNotSupported,
+    uaerrors.BadUserAccessDenied,
+    uaerrors.BadTypeMismatch,
+    uaerrors.BadOutOfRange,
+    uaerrors.BadNodeIdUnknown,
+    uaerrors.BadNodeIdInvalid,
+    uaerrors.BadAttributeIdInvalid,
+    uaerrors.BadMethodInvalid,
+    uaerrors.BadNotExecutable,
+    uaerrors.BadArgumentsMissing,
+    uaerrors.BadTooManyArguments,
+    uaerrors.BadInvalidArgument,
+    uaerrors.BadInvalidState,
+    uaerrors.BadNotSupported,
+    uaerrors.BadServiceUnsupported,
+    uaerrors.BadTooManyOperations,
+    uaerrors.BadTcpServerTooBusy,
+    uaerrors.BadSessionIdInvalid,
+    uaerrors.BadSessionNotActivated,
+    uaerrors.BadSecureChannelIdInvalid,
+    uaerrors.BadSecureChannelTokenUnknown,
+    uaerrors.BadSecurityModeInsufficient,
+)
+"""Said by a server before it does anything. All else may come from half-way through, or from a gateway that gave up."""
+
+
 class Unreachable(Exception):
     """No session could be opened; the text is a plain sentence."""
 
 
 class LoginRefused(Unreachable):
     """The server does not take the login. Asked again and again, many servers lock the account."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the server's answer to a write or a call says that nothing was done."""
+    return isinstance(error, _REFUSALS)
 
 
 def sentence(error: BaseException) -> str:
@@ -91,6 +124,8 @@ def sentence(error: BaseException) -> str:
             return f"{known} ({name_of(error)})" if known else f"the server says {name_of(error)}"
         case OSError():
             return error.strerror or str(error)
+        case UnicodeError():
+            return "its host name is none: mend the address"
         case ValueError() | ua.UaError():
             return str(error) or type(error).__name__
         case _:

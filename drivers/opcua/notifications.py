@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.opcua.datavalues import NO_DIAGNOSTICS, Items, NotPlain, decode_changes
+from drivers.opcua.datavalues import Items, decode_changes
+from drivers.opcua.encoded import Damaged, Walk, check_end, type_id
 
 DATA_CHANGE: Final = 811
 STATUS_CHANGE: Final = 820
@@ -19,20 +20,23 @@ _U32: Final = struct.Struct("<I")
 _I32: Final = struct.Struct("<i")
 _HEAD: Final = struct.Struct("<Iqi")
 """Sequence number, publish time, number of notifications."""
-_OBJECT: Final = struct.Struct("<BBHBi")
-"""A four-byte node id (form, namespace, number), the form of the body (1: bytes), its length."""
+_BYTES: Final = 1
+"""As the form of an ExtensionObject's body (Part 6, 5.2.2.15)."""
 _MOST_PARTS: Final = 1000
 _NONE: Final = -1
 """As the length of an array: there is none. Anything lower is damage."""
+MOST_ROUNDS: Final = 1000
+"""Changes of one value in one message: more than any queue that is asked for here holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One NotificationMessage. parts: kind (number of its encoding), begin and end of each notification within `body`."""
+    """One NotificationMessage. parts: kind (number of its encoding, None: not of the standard), begin and end of each
+    notification within `body`."""
 
     subscription: int
     sequence: int
-    parts: tuple[tuple[int, int, int], ...]
+    parts: tuple[tuple[int | None, int, int], ...]
     body: bytes
 
     @property
@@ -42,62 +46,57 @@ class Message:
 
 
 def published(body: bytes, at: int) -> Message:
-    """The message of a PublishResponse whose parameters begin at `at`. Raises NotPlain where it is none that is known here."""
-    try:
-        subscription, available = _U32.unpack_from(body, at)[0], _I32.unpack_from(body, at + 4)[0]
-        if available < _NONE:
-            raise NotPlain
-        # Behind the numbers of what can be republished: whether there is more to come.
-        message, at = _message(body, at + 9 + 4 * max(available, 0), subscription)
-        results = _I32.unpack_from(body, at)[0]  # of the acknowledgements: what the server has forgotten needs none
-    except struct.error as error:
-        raise NotPlain from error
-    if results < _NONE or body[at + 4 + 4 * max(results, 0) :] not in NO_DIAGNOSTICS:
-        raise NotPlain
+    """The message of a PublishResponse whose parameters begin at `at`. Raises Damaged."""
+    walk = Walk(body, at)
+    walk.over(4)
+    subscription = _U32.unpack_from(body, at)[0]
+    walk.over(4 * walk.count() + 1)  # the numbers of what can be republished; whether there is more to come
+    message = _message(walk, subscription)
+    walk.over(4 * walk.count())  # results of the acknowledgements: what the server has forgotten needs none
+    check_end(body, walk.at)
     return message
 
 
 def republished(body: bytes, at: int, subscription: int) -> Message:
-    """The NotificationMessage that begins at `at` and ends with `body`. Raises NotPlain."""
-    try:
-        message, end = _message(body, at, subscription)
-    except struct.error as error:
-        raise NotPlain from error
-    if end != len(body):
-        raise NotPlain
+    """The NotificationMessage that begins at `at` and ends with `body`. Raises Damaged."""
+    walk = Walk(body, at)
+    message = _message(walk, subscription)
+    if walk.at != len(body):
+        raise Damaged("it goes on behind its end")
     return message
 
 
-def _message(body: bytes, at: int, subscription: int) -> tuple[Message, int]:
-    sequence, _, count = _HEAD.unpack_from(body, at)
+def _message(walk: Walk, subscription: int) -> Message:
+    walk.over(_HEAD.size)
+    sequence, _, count = _HEAD.unpack_from(walk.data, walk.at - _HEAD.size)
     if not _NONE <= count <= _MOST_PARTS:
-        raise NotPlain
-    at += _HEAD.size
-    parts: list[tuple[int, int, int]] = []
-    for _ in range(count):
-        form, namespace, kind, encoding, length = _OBJECT.unpack_from(body, at)
-        begin = at + _OBJECT.size
-        at = begin + length
-        if (form, namespace, encoding) != (1, 0, 1) or length < 0 or at > len(body):
-            raise NotPlain
-        parts.append((kind, begin, at))
-    return Message(subscription, sequence, tuple(parts), body), at
+        raise Damaged(f"it has {count} notifications")
+    return Message(subscription, sequence, tuple(_part(walk) for _ in range(count)), walk.data)
+
+
+def _part(walk: Walk) -> tuple[int | None, int, int]:
+    kind = type_id(walk)
+    if walk.byte() != _BYTES:
+        raise Damaged("a notification has an unknown form")
+    begin = walk.at + 4
+    walk.over(walk.count())
+    return kind, begin, walk.at
 
 
 def changes(body: bytes, begin: int, end: int) -> tuple[NDArray[np.uint32], Items]:
-    """Client handles and items of the DataChangeNotification in body[begin:end]. Raises NotPlain."""
+    """Client handles and items of the DataChangeNotification in body[begin:end]. Raises Damaged."""
     part = body[begin:end]
     if len(part) < 4:
-        raise NotPlain
+        raise Damaged("it ends within a value")
     handles, items, at = decode_changes(part, 4, _I32.unpack_from(part)[0])
-    if part[at:] not in NO_DIAGNOSTICS:
-        raise NotPlain
+    check_end(part, at)
     return handles, items
 
 
 def rounds(handles: NDArray[np.uint32]) -> list[NDArray[np.intp]]:
     """Places in `handles` in rounds, each handle at most once in a round and its values in their order: what changed twice between
-    two messages is told twice. One round, by far the most frequent, is found by two comparisons."""
+    two messages is told twice. One round, by far the most frequent, is found by two comparisons.
+    Raises Damaged where there are too many."""
     if len(handles) < 2 or bool((handles[1:] > handles[:-1]).all()):
         return [np.arange(len(handles))]
     order = np.argsort(handles, kind="stable")
@@ -105,4 +104,7 @@ def rounds(handles: NDArray[np.uint32]) -> list[NDArray[np.intp]]:
     within = np.arange(len(order)) - np.repeat(first, np.diff(first, append=len(order)))
     turn = np.empty(len(order), np.intp)
     turn[order] = within
-    return [np.flatnonzero(turn == n) for n in range(int(within.max()) + 1)]
+    turns = int(within.max()) + 1
+    if turns > MOST_ROUNDS:
+        raise Damaged(f"it tells {turns} changes of one value")
+    return [np.flatnonzero(turn == n) for n in range(turns)]

@@ -9,6 +9,8 @@ from typing import Final
 from asyncua import Client, ua
 
 from drivers.opcua.browse_path import is_path, names_of
+from drivers.opcua.limits import in_portions
+from drivers.opcua.portions import Portion
 
 PATHS_PER_REQUEST: Final = 100
 _WHOLE: Final = 0xFFFF_FFFF
@@ -16,19 +18,23 @@ _WHOLE: Final = 0xFFFF_FFFF
 
 
 async def resolved(
-    client: Client, nodes: Iterable[str], own: str, namespaces: Mapping[str, str], known: Sequence[str]
+    client: Client, nodes: Iterable[str], own: str, namespaces: Mapping[str, str], known: Sequence[str], stated: int
 ) -> dict[str, ua.NodeId]:
     """The node of each path among `nodes`. own: the profile's namespace; namespaces: others by prefix; known: the server's, in its
-    order. Raises ValueError for a namespace that the server does not have, ua.UaError, OSError."""
+    order; stated: its limit of paths in one request, 0 for none. Raises ValueError for a namespace that the server does not have,
+    ua.UaError, OSError."""
     paths = sorted({node for node in nodes if is_path(node)})
-    found: dict[str, ua.NodeId] = {}
-    for i in range(0, len(paths), PATHS_PER_REQUEST):
-        part = paths[i : i + PATHS_PER_REQUEST]
-        asked = [_browse_path(path, own, namespaces, known) for path in part]
-        results = await client.uaclient.translate_browsepaths_to_nodeids(asked)
-        for path, result in zip(part, results, strict=True):
-            found[path] = _target(result) or ua.NodeId(ua.String(path), ua.Int16(known.index(own)))
-    return found
+    asked = [_browse_path(path, own, namespaces, known) for path in paths]
+
+    async def translate(part: Sequence[ua.BrowsePath]) -> Sequence[ua.BrowsePathResult]:
+        return await client.uaclient.translate_browsepaths_to_nodeids(list(part))
+
+    results = await in_portions(asked, Portion(PATHS_PER_REQUEST, stated), translate)
+    nowhere = known.index(own)
+    return {
+        path: _target(result) or ua.NodeId(ua.String(path), ua.Int16(nowhere))
+        for path, result in zip(paths, results, strict=True)
+    }
 
 
 def index_of(uri: str, known: Sequence[str]) -> int:

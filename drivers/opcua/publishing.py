@@ -4,7 +4,7 @@
 Publish requests belong to a session, not to a subscription, so one publisher serves all of a session, asyncua's own subscriptions
 (events) included. Requests are kept waiting at the server, each answer is acknowledged with the next request. Messages of
 a subscription are numbered: one that is missing is asked for again (Republish), those behind it wait until it is there; what
-the server no longer has is counted as lost.
+the server no longer has is lost, which is told.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from asyncua import Client, ua
-from asyncua.ua.ua_binary import struct_to_binary
+from asyncua.common.utils import Buffer
+from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 
-from drivers.opcua.datavalues import NotPlain
+from drivers.opcua.encoded import Damaged, Refused, parameters_of
 from drivers.opcua.notifications import Message, published, republished
-from drivers.opcua.reads import fully_decoded, parameters_of
 from drivers.opcua.wire import Request, Wire
 
 _log = logging.getLogger(__name__)
@@ -35,14 +35,15 @@ _ACKNOWLEDGED: Final = struct.Struct("<II")
 _LARGEST: Final = 0xFFFFFFFF
 
 Taken = Callable[[Message], None]
+Missed = Callable[[int], None]
 
 
 class _Stream:
     """The messages of one subscription. expected: the number of the next; held: what came behind one that is missing; heard_s:
     when anything came, also a keep-alive, by the monotonic clock."""
 
-    def __init__(self, taken: Taken) -> None:
-        self.taken = taken
+    def __init__(self, taken: Taken, missed: Missed) -> None:
+        self.taken, self.missed = taken, missed
         self.expected: int | None = None
         self.held: list[Message] = []
         self.recovery: asyncio.Task[None] | None = None
@@ -50,10 +51,9 @@ class _Stream:
 
 
 class Publisher:
-    """losses: messages that were published and could not be had. lost: told in a plain sentence why nothing comes any more."""
+    """lost: told in a plain sentence why nothing comes any more."""
 
     def __init__(self, client: Client, lost: Callable[[str], None]) -> None:
-        self.losses = 0
         self._wire, self._session, self._lost = Wire.of(client), client.uaclient.session, lost
         self._streams: dict[int, _Stream] = {}
         self._waiting, self._wanted = 0, WAITING
@@ -73,9 +73,10 @@ class Publisher:
         """How long the quietest of the subscriptions has said nothing, not even that it lives."""
         return time.monotonic() - min((stream.heard_s for stream in self._streams.values()), default=time.monotonic())
 
-    def hear(self, subscription: int, taken: Taken) -> None:
-        """From now on `taken` gets the messages of `subscription`, in order; keep-alives are kept from it."""
-        self._streams[subscription] = _Stream(taken)
+    def hear(self, subscription: int, taken: Taken, missed: Missed) -> None:
+        """From now on `taken` gets the messages of `subscription`, in order; keep-alives are kept from it. `missed` is told how
+        many messages could not be had, before it gets those behind them."""
+        self._streams[subscription] = _Stream(taken, missed)
         self.begin()
 
     def begin(self) -> None:
@@ -107,17 +108,20 @@ class Publisher:
         body = answer.result()
         try:
             message = published(body, parameters_of(body, _PUBLISHED))
-        except NotPlain:
-            self._general(body)
+        except Refused as fault:
+            self._refused(fault.code)
             return
-        stream = self._streams.get(message.subscription)
-        if stream is None:
-            self._general(body)
+        except Damaged as damage:
+            self._lost(f"what the subscription told is damaged: {damage}")
             return
         if not message.keeps_alive:
             self._acknowledge.append((message.subscription, message.sequence))
         self.begin()
-        self._ordered(stream, message)
+        stream = self._streams.get(message.subscription)
+        if stream is None:
+            self._theirs(message.subscription, body)
+        else:
+            self._ordered(stream, message)
 
     # ---- order
 
@@ -157,9 +161,10 @@ class Publisher:
                     number = _after(number)
         except (TimeoutError, OSError, ua.UaError) as error:
             _log.info("republishing ended: %s", error)
-        self.losses += missing - len(found)
         stream.recovery, stream.expected = None, None
         held, stream.held = stream.held, []
+        if missing > len(found):
+            stream.missed(missing - len(found))
         for message in found:
             self._give(stream, message)
         stream.expected = held[0].sequence
@@ -175,44 +180,28 @@ class Publisher:
         body = await self._wire.ask(Request(struct_to_binary(request), self._token))
         try:
             found = republished(body, parameters_of(body, _REPUBLISHED), subscription)
-        except NotPlain:
+        except (Damaged, Refused):
             return None
         return found if found.sequence == number else None  # asyncua's server gives an empty one instead of an error
 
-    # ---- what is not ours, or not plain
+    # ---- what is not ours
 
-    def _general(self, body: bytes) -> None:
-        """A fault, a message of one of asyncua's own subscriptions, or one that only its decoder knows."""
+    def _theirs(self, subscription: int, body: bytes) -> None:
+        """A message of one of asyncua's own subscriptions (events), for its decoder."""
+        callback = self._session._subscription_callbacks.get(subscription)
+        if callback is None:
+            return
         try:
-            response: Any = fully_decoded(ua.PublishResponse, body)
-            response.ResponseHeader.ServiceResult.check()
-        except ua.UaStatusCodeError as fault:
-            self._refused(fault)
+            given: Any = callback(struct_from_binary(ua.PublishResponse, Buffer(body)).Parameters)
+        except Exception as error:  # noqa: BLE001 - asyncua lets out whatever goes wrong within it
+            self._lost(f"what the subscription told is damaged ({type(error).__name__}: {error})")
             return
-        except ua.UaError as error:
-            self._lost(str(error))
-            return
-        found = response.Parameters
-        message = found.NotificationMessage
-        if message.NotificationData:
-            self._acknowledge.append((found.SubscriptionId, message.SequenceNumber))
-        self.begin()
-        stream = self._streams.get(found.SubscriptionId)
-        if stream is not None:  # in its plain form
-            try:
-                self._ordered(stream, republished(struct_to_binary(message), 0, found.SubscriptionId))
-            except NotPlain:
-                self._lost("what the subscription told is not understood")
-            return
-        callback = self._session._subscription_callbacks.get(found.SubscriptionId)
-        if callback is not None:
-            given = callback(found)
-            if asyncio.iscoroutine(given):
-                self._turn = asyncio.get_running_loop().create_task(_in_turn(self._turn, given))
+        if asyncio.iscoroutine(given):
+            self._turn = asyncio.get_running_loop().create_task(_in_turn(self._turn, given))
 
-    def _refused(self, fault: ua.UaStatusCodeError) -> None:
+    def _refused(self, code: int) -> None:
         """Too many requests, or one that waited too long, are no loss; anything else ends the publishing."""
-        match fault.code:
+        match code:
             case ua.StatusCodes.BadTooManyPublishRequests:
                 self._wanted = max(1, self._waiting)
             case ua.StatusCodes.BadTimeout | ua.StatusCodes.BadRequestTimeout:
@@ -220,7 +209,7 @@ class Publisher:
             case ua.StatusCodes.BadNoSubscription if not self._streams:
                 pass
             case _:
-                self._lost(f"the server ended the subscription: {type(fault).__name__}")
+                self._lost(f"the server ended the subscription: {type(ua.UaStatusCodeError(code)).__name__}")
 
 
 async def _in_turn(before: asyncio.Task[None] | None, given: Coroutine[Any, Any, None]) -> None:

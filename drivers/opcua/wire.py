@@ -19,10 +19,12 @@ from typing import Any, Final, cast
 
 from asyncua import Client, ua
 from asyncua.client.ua_client import UASocketProtocol
-from asyncua.common.connection import SecureConnection
+from asyncua.common.connection import SecureConnection, TransportLimits
 from asyncua.crypto.security_policies import CryptographyNone
 from asyncua.crypto.uacrypto import InvalidSignature
 from asyncua.ua.ua_binary import nodeid_to_binary
+
+from drivers.opcua.bounded import bound
 
 _log = logging.getLogger(__name__)
 _CHUNK: Final = struct.Struct("<3scIIIII")
@@ -37,7 +39,29 @@ _LAST_SEQUENCE: Final = (1 << 32) - 1
 _WRAPS_FROM, _WRAPS_TO = (1 << 32) - 1024, 1024
 _EPOCH_TICKS: Final = 116_444_736_000_000_000
 LARGEST_ANSWER: Final = 32 << 20
-"""Bytes in one answer; more is no answer to anything that is asked here."""
+"""Bytes in one answer, its chunks' headers included; more is no answer to anything that is asked here."""
+LARGEST_CHUNK: Final = 1 << 20
+"""Bytes in one chunk, whatever the server claims: 16 times what the hello offers it."""
+MOST_CHUNKS: Final = 4096
+_GENERAL_ANSWER: Final = 8 << 20
+"""Bytes in an answer for asyncua's decoder, which makes objects of all of it."""
+
+bound()
+
+
+class _Limits(TransportLimits):
+    """What the server grants, within what is borne here: 0 is its word for no limit."""
+
+    def update_client_limits(self, msg: ua.Acknowledge) -> None:
+        super().update_client_limits(msg)
+        self.max_recv_buffer = _at_most(self.max_recv_buffer, LARGEST_CHUNK)
+        self.max_send_buffer = _at_most(self.max_send_buffer, LARGEST_CHUNK)
+        self.max_message_size = _at_most(self.max_message_size, _GENERAL_ANSWER)
+        self.max_chunk_count = _at_most(self.max_chunk_count, MOST_CHUNKS)
+
+
+def _at_most(granted: int, ours: int) -> int:
+    return min(granted or ours, ours)
 
 
 class Request:
@@ -61,11 +85,12 @@ class Wire(UASocketProtocol):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
+        self._connection._limits = _Limits(65535, 65535, MOST_CHUNKS, _GENERAL_ANSWER)
         self._asked: dict[int, asyncio.Future[bytes]] = {}
         self._rest = bytearray()
         self._needed = 0
         self._parts: list[bytes] = []
-        self._parts_of = -1
+        self._parts_of, self._size_of_parts = -1, 0
 
     @staticmethod
     def under(client: Client) -> None:
@@ -180,11 +205,12 @@ class Wire(UASocketProtocol):
             raise ua.UaError(f"the server mixed the chunks of answer {number} with those of another")
         self._parts.append(chunk[begin:])
         self._parts_of = number
+        self._size_of_parts += _HEADERS + len(chunk)
         if final == b"C":
-            if sum(map(len, self._parts)) > LARGEST_ANSWER:
+            if self._size_of_parts > LARGEST_ANSWER:
                 raise ua.UaError(f"the server's answer is larger than {LARGEST_ANSWER} bytes")
             return True
-        parts, self._parts, self._parts_of = self._parts, [], -1
+        parts, self._parts, self._parts_of, self._size_of_parts = self._parts, [], -1, 0
         answer = self._asked.pop(number, None)
         if answer is None or answer.done():
             self.late += 1

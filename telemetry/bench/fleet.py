@@ -167,11 +167,13 @@ async def _phase(well: Watched, seconds: float, fleet: Fleet, clock: Clock, say:
             most, seen = max(most, fleet.connects - seen), fleet.connects
             done = (clock.now() - first) // SECOND
             if done > 0 and done % 30 == 0:
-                say(f"{done} s of {count} s; the device with the fewest good seconds has {min(well.good.values())}")
+                least, grown_mib = min(well.good.values()), _resident_mib() - memory
+                say(f"{done} s of {count} s; the fewest good seconds of a device: {least}; memory {grown_mib:+.2f} MiB")
+        grown_mib = _resident_mib() - memory  # before the percentiles, whose lists are the bench's own
     counted = len(well.good) * count
     missed = counted - sum(well.good.values())
     late_ms = p99(list(well.late_ms)) - idle.p99_ms()
-    return _Phase(missed, counted, late_ms, _resident_mib() - memory, fleet.connects - connects, most)
+    return _Phase(missed, counted, late_ms, grown_mib, fleet.connects - connects, most)
 
 
 def _not_scanned(_device: str, _first_ns: int, _last_ns: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from drivers.address import shown
 from drivers.device import open_device
 from drivers.fleet import Fleet
 from telemetry import places
@@ -79,10 +80,10 @@ async def ask(
                 f"{unit.id} was not asked: {what}, and the running engine holds it. See its state on the page, or stop the"
                 " engine first"
             )
-            answer = Answer(unit.id, address, left_alone=left_alone)
+            answer = Answer(unit.id, shown(address), left_alone=left_alone)
         else:
             async with turns:
-                answer = Answer(unit.id, address, await _findings(unit, address, fleet))
+                answer = Answer(unit.id, shown(address), await _findings(unit, address, fleet))
         answers[unit.id] = answer
         told(len(answers), answer)
 
@@ -105,9 +106,14 @@ async def _findings(unit: Equipment, address: str, fleet: Fleet) -> tuple[str, .
         async with asyncio.timeout(DEADLINE_S):
             return await device.probe()
     except TimeoutError:
-        return (f"{unit.id} at {address} did not answer everything within {DEADLINE_S:g} s",)
+        return (f"{unit.id} at {shown(address)} did not answer everything within {DEADLINE_S:g} s",)
     except ValueError as error:  # an address that the driver cannot use
         return (str(error),)
+    except Exception as error:  # one device must not end the check of the others  # noqa: BLE001
+        what = f"{type(error).__name__}: {error}".rstrip(":. ")
+        return (
+            f"{unit.id} at {shown(address)} cannot be checked ({what}). That is a fault of this software: report it",
+        )
 
 
 def engine_runs() -> bool:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from drivers.modbus.address import Place, location, parse
+from drivers.address import shown
+from drivers.modbus.address import Place, form, location, parse
 
 
 @pytest.mark.parametrize(
@@ -63,3 +64,14 @@ def test_the_location_of_a_counter() -> None:
 def test_a_place_is_shown_as_one_would_write_it() -> None:
     assert str(parse("modbus://10.0.0.5:502/7")[0]) == "10.0.0.5:502"
     assert str(parse("modbus-serial:///dev/ttyUSB0/3")[0]) == "/dev/ttyUSB0"
+
+
+def test_a_wrong_address_is_met_with_the_form_of_its_own_kind() -> None:
+    assert form("modbus-serial:/dev/ttyUSB0").startswith("modbus-serial:///dev/ttyUSB0/1?baud=")
+    assert form("modbus-rtu://host/1") == "modbus-rtu://host:4001/1"
+    assert form("10.0.0.5") == "modbus://host:502/1"
+
+
+def test_a_password_in_an_address_is_not_shown() -> None:
+    assert shown("opc.tcp://u:se/c@ret@h:4840/x") == "opc.tcp://***@h:4840/x"
+    assert shown("modbus-serial:///dev/ttyUSB0/3") == "modbus-serial:///dev/ttyUSB0/3"

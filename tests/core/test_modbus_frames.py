@@ -26,6 +26,7 @@ def test_requests_are_those_of_the_specification() -> None:
     assert frames.write_registers(1, 1, [3]).pdu == bytes.fromhex("06 0001 0003")
     assert frames.write_registers(1, 1, [10, 258]).pdu == bytes.fromhex("10 0001 0002 04 000A 0102")
     assert frames.mask_write(1, 4, 0xFF0D, 0x0025).pdu == bytes.fromhex("16 0004 00F2 0005")
+    assert frames.echo(17, 0xA537).pdu == bytes.fromhex("08 0000 A537")
     assert frames.rtu(frames.read(1, Block("holding", 0, 1, 0))) == bytes.fromhex("01 03 0000 0001 840A")
 
 
@@ -53,6 +54,7 @@ def test_values_of_the_specifications_replies() -> None:
         (HOLDING, 17, "84 02", "answered function 132"),
         (frames.write_coil(17, 5, True), 17, "05 0006 FF00", "something else than the echo"),
         (frames.write_registers(17, 5, [1, 2]), 17, "10 0005 0001", "something else than the echo"),
+        (frames.echo(17, 5), 17, "08 0000 0006", "something else than the echo"),
     ],
 )
 def test_what_does_not_fit_the_request_is_refused_in_words(request_: Request, unit: int, pdu: str, said: str) -> None:

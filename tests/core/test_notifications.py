@@ -10,8 +10,8 @@ from asyncua.ua.ua_binary import struct_to_binary
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.opcua.datavalues import NotPlain
-from drivers.opcua.notifications import DATA_CHANGE, STATUS_CHANGE, changes, published, republished, rounds
+from drivers.opcua.encoded import Damaged
+from drivers.opcua.notifications import DATA_CHANGE, MOST_ROUNDS, STATUS_CHANGE, changes, published, republished, rounds
 
 HEAD = 28
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_a_message_sent_again_is_the_same() -> None:
     message = republished(body, HEAD, 5)
     assert (message.subscription, message.sequence, len(message.parts)) == (5, 3, 1)
     for damaged in (body + b"x", body[:-1], body[: HEAD + 3]):
-        with pytest.raises(NotPlain):
+        with pytest.raises(Damaged):
             republished(damaged, HEAD, 5)
 
 
@@ -79,13 +79,14 @@ PARTS_AT = HEAD + 9 + 12
         _patched(WHOLE, PARTS_AT + 9, -1),  # the length of the first
         _patched(WHOLE, PARTS_AT + 9, 100_000),
         _patched(WHOLE, len(WHOLE) - 12, -2),  # the results' number
-        WHOLE[: PARTS_AT + 4] + b"\0" + WHOLE[PARTS_AT + 5 :],  # another form of node id
+        WHOLE[: PARTS_AT + 4] + b"\7" + WHOLE[PARTS_AT + 5 :],  # no form of node id
+        WHOLE[: PARTS_AT + 8] + b"\2" + WHOLE[PARTS_AT + 9 :],  # a notification in XML
     ],
     ids=lambda body: f"{len(body)} bytes",
 )
-def test_what_is_damaged_or_unknown_is_left_to_the_full_decoder(body: bytes) -> None:
+def test_what_is_damaged_or_unknown_is_never_taken(body: bytes) -> None:
     assert published(WHOLE, HEAD).parts
-    with pytest.raises(NotPlain):
+    with pytest.raises(Damaged):
         published(body, HEAD)
 
 
@@ -101,7 +102,7 @@ def test_changes_are_whole_or_none() -> None:
         _patched(whole, 0, 3),
         _patched(whole, 0, -1),
     ):
-        with pytest.raises(NotPlain):
+        with pytest.raises(Damaged):
             changes(damaged, 0, len(damaged))
 
 
@@ -116,3 +117,9 @@ def test_rounds_keep_the_order_of_each_and_lose_nothing(handles: list[int]) -> N
     for handle in set(handles):
         mine = [place for place in places if handles[place] == handle]
         assert mine == sorted(mine)
+
+
+def test_no_value_changes_without_end_in_one_message() -> None:
+    assert len(rounds(np.full(MOST_ROUNDS, 3, np.uint32))) == MOST_ROUNDS
+    with pytest.raises(Damaged):
+        rounds(np.full(MOST_ROUNDS + 1, 3, np.uint32))

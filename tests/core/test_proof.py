@@ -49,7 +49,7 @@ def test_swapped_bytes_are_told_too() -> None:
 def test_another_device_is_told_as_such() -> None:
     sentence = said(proofs(), [0] * 7)
     assert sentence is not None
-    assert "reads 0; no order fits: is it another model" in sentence
+    assert "reads 0; no order fits: it may be another model" in sentence
     text = said(proofs(), [*WORDS[:3], 0x4142, 0, 0, 0])
     assert text is not None
     assert 'should read "-123.45" as ABCD and reads "AB"' in text

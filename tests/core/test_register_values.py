@@ -10,7 +10,8 @@ from wire import ORDERS, image_of, words_of
 
 from drivers.profile import Register, RegisterType, ServerLimits, Table, WordOrder
 from drivers.quality import BAD_CONFIGURATION_ERROR, BAD_SENSOR_FAILURE, GOOD
-from drivers.registers import bits_of, decode, decode_text, encode, mask_of, merged, plan
+from drivers.registers import decode, decode_text, encode, mask_of, merged, plan
+from drivers.unavailable import bits_of
 
 LIMITS: Final = ServerLimits()
 
@@ -106,6 +107,9 @@ def test_a_value_wider_than_its_bits_is_refused() -> None:
         ("float32", -9999.0, [0xC61C, 0x3C00]),
         ("float64", 9.96921e36, words_of("float64", "ABCD", 9.96921e36)),
         ("bcd16", 0x9999, [0x9999]),
+        ("bcd16", 9999, [0x9999]),
+        ("bcd16", 0xFFFF, [0xFFFF]),
+        ("bcd32", 99_999_999, [0x9999, 0x9999]),
     ],
 )
 @pytest.mark.parametrize("order", ORDERS)
@@ -130,10 +134,56 @@ def test_a_large_float_near_the_pattern_is_a_value() -> None:
 
 
 def test_what_cannot_occur_has_no_bits() -> None:
-    assert bits_of("int16", 0x18000) == set()
-    assert bits_of("uint16", 0.5) == set()
-    assert bits_of("float32", 0.5) == {0x3F000000}
-    assert bits_of("float32", float("inf")) == {0x7F800000}
+    def bits(kind: RegisterType, pattern: float) -> set[int]:
+        return {found for found, _ in bits_of(Register(table="input", address=0, type=kind), pattern)}
+
+    assert bits("int16", 0x18000) == set()
+    assert bits("uint16", 0.5) == set()
+    assert bits("float32", 0.5) == {0x3F000000}
+    assert bits("float32", float("inf")) == {0x7F800000}
+    assert bits("bcd16", 0x18000) == set()
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_packed_bits_are_not_available_by_themselves(order: WordOrder) -> None:
+    """A byte of 0xFF is none, whatever the byte beside it; a pattern too wide for the bits is of the whole register."""
+    high = Register(table="input", address=0, bit=8, width=8, order=order, not_available=(0xFF, 0x1234))
+    low = Register(table="input", address=0, bit=0, width=8, order=order)
+    swapped = order in ("BADC", "DCBA")
+    for word, none in ((0xFF07, True), (0x07FF, False), (0x1234, True), (0x1235, False)):
+        sent = (word & 0xFF) << 8 | word >> 8 if swapped else word
+        values, quality = decode(plan([high, low], LIMITS), np.array([sent], np.uint16))
+        assert values[1] == word & 0xFF
+        assert (quality is not None and quality.tolist() == [BAD_SENSOR_FAILURE, GOOD]) is none
+        assert none or values[0] == word >> 8
+
+
+# ---- yes and no
+
+
+@pytest.mark.parametrize(("word", "value"), [(0, 0), (1, 1), (5, 1), (0xFF00, 1)])
+def test_a_bool_in_a_register_is_0_or_1(word: int, value: float) -> None:
+    assert one(Register(table="holding", address=0, type="bool"), [word]) == (value, GOOD)
+    with pytest.raises(ValueError, match="does not fit into bool"):
+        encode(Register(table="holding", address=0, type="bool"), 5)
+
+
+def test_a_bool_may_be_not_available() -> None:
+    register = Register(table="holding", address=0, type="bool", not_available=(0xFFFF,))
+    assert one(register, [0xFFFF])[1] == BAD_SENSOR_FAILURE
+    assert one(register, [2]) == (1.0, GOOD)
+
+
+# ---- too large
+
+
+def test_a_whole_number_that_its_scale_makes_endless_is_bad() -> None:
+    register = Register(table="input", address=0, type="uint64", scale=1e300)
+    with np.errstate(over="ignore"):
+        value, quality = one(register, [0xFFFF] * 4)
+    assert np.isnan(value)
+    assert quality == BAD_SENSOR_FAILURE
+    assert one(register, [0, 0, 0, 2]) == (2e300, GOOD)
 
 
 def test_some_of_many_are_not_available() -> None:

@@ -2,8 +2,11 @@
 
 import os
 import re
+import socket
+import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from pathlib import Path
 
@@ -168,6 +171,9 @@ def test_trust_is_asked_for_and_given_by_thumbprint(server: servers.Server, tmp_
     ("words", "says"),
     [
         (["http://plc.example"], "Write opc.tcp://host:4840."),
+        (["opc.tcp://[::1"], "Write opc.tcp://host:4840."),
+        (["opc.tcp://plc.example:99999"], "The port is from 1 to 65535"),
+        (["opc.tcp://plc..example:4840"], "its host name is none"),
         (["opc.tcp://127.0.0.1:1"], "nothing listens at that address"),
         (["opc.tcp://no-such-host.invalid:4840"], "host name is not known"),
         (["opc.tcp://plc.example:4840", "--policy", "Basic256"], "policy"),
@@ -178,6 +184,34 @@ def test_trust_is_asked_for_and_given_by_thumbprint(server: servers.Server, tmp_
 def test_what_cannot_be_done_is_said_in_a_sentence(words: list[str], says: str) -> None:
     shown = browse(*words)
     assert shown.returncode == 1 and says in shown.stderr and "Traceback" not in shown.stderr
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    shown = browse("opc.tcp://operator:secret@plc.example:4840")
+    assert shown.returncode == 1 and "--password-file" in shown.stderr and "secret" not in shown.stderr + shown.stdout
+
+
+def test_nothing_but_our_sentence_is_said_where_a_server_answers_with_an_error() -> None:
+    """asyncua logs such an answer as critical; a person is to see the sentence alone."""
+    reason = b"come back later"
+    body = struct.pack("<Ii", ua.StatusCodes.BadTcpServerTooBusy, len(reason)) + reason
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+
+        def refuse() -> None:
+            line, _ = busy.accept()
+            with line:
+                line.recv(4096)
+                line.sendall(b"ERRF" + struct.pack("<I", 8 + len(body)) + body)
+                line.recv(4096)  # until the other end has gone
+
+        refusing = threading.Thread(target=refuse)
+        refusing.start()
+        address = f"opc.tcp://127.0.0.1:{busy.getsockname()[1]}"
+        shown = browse(address)
+        refusing.join()
+    said = [line for line in re.sub(r"\r|\033\[K", "", shown.stderr).splitlines() if line]
+    assert shown.returncode == 1 and len(said) == 1, shown.stderr
+    assert said[0].startswith(f"{address}: all its connections are taken")
 
 
 def test_a_start_that_is_not_there(server: servers.Server) -> None:

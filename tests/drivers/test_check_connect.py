@@ -67,6 +67,23 @@ async def test_nothing_listens_there_and_no_such_host() -> None:
     assert "does not fit the protocol" in answers["L01-PC1"].findings[0]
 
 
+async def test_a_driver_that_breaks_is_a_finding_and_the_others_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = connect.open_device
+
+    def breaking(device: str, *rest: Any) -> Any:
+        if device == "L01-ISO":
+            raise RuntimeError("no room left")
+        return opened(device, *rest)
+
+    monkeypatch.setattr(connect, "open_device", breaking)
+    async with simulated(plant(small(), line().rooms)) as running:
+        answers = await asked(small(), running.addresses | {"L01-ISO": "opc.tcp://u:secret@host:4840"})
+    (sentence,) = answers["L01-ISO"].findings
+    assert "L01-ISO at opc.tcp://***@host:4840 cannot be checked (RuntimeError: no room left)" in sentence
+    assert answers["L01-ISO"].address == "opc.tcp://***@host:4840"
+    assert all(answer.findings == () for name, answer in answers.items() if name != "L01-ISO"), answers
+
+
 async def test_a_wrong_node_a_wrong_namespace_and_another_device() -> None:
     wrong_node = unit("L01-ISO", changed("isolator-opcua", "fan.speed", node="s=Fan.Sped"))
     elsewhere = unit("L01-HCI", profile("isolator-opcua").model_copy(update={"namespace": "urn:example:isolater"}))

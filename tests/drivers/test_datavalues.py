@@ -11,9 +11,10 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.opcua.datavalues import Decoder, Items, NotPlain
+from drivers.opcua.datavalues import Decoder, Items
+from drivers.opcua.encoded import Damaged
 from drivers.opcua.notifications import changes
-from drivers.opcua.reads import full_items
+from tests.drivers.reference import full_items
 
 T = ua.VariantType
 NUMBERS = {
@@ -168,11 +169,35 @@ def test_uniform_replies(
         struct.pack("<i", 1) + b"\0",
     ],
 )
-def test_what_is_no_reply_is_left_to_the_full_decoder(data: bytes) -> None:
-    with pytest.raises(NotPlain):
+def test_what_is_no_reply_is_damaged(data: bytes) -> None:
+    with pytest.raises(Damaged):
         Decoder(1).decode(data)
 
 
-def test_arrays_are_left_to_the_full_decoder() -> None:
-    with pytest.raises(NotPlain):
-        Decoder(1).decode(encoded([ua.DataValue(ua.Variant([1, 2], T.Int32))]))
+def test_what_is_neither_number_nor_text_is_passed_over() -> None:
+    """Beside a number and a text, whatever status and times it has; twice, for the shape is remembered."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    odd = [
+        ua.Variant([1, 2], T.Int32),
+        ua.Variant([[1, 2], [3, 4]], T.Int32),
+        ua.Variant(["a", None, "b"], T.String),
+        ua.Variant([True] * 9, T.Boolean),
+        ua.Variant(b"xyz", T.ByteString),
+        ua.Variant(ua.NodeId("name", 3), T.NodeId),
+        ua.Variant(ua.NodeId(70_000, 3), T.NodeId),
+        ua.Variant(ua.LocalizedText("t", "en"), T.LocalizedText),
+        ua.Variant(ua.QualifiedName("q", 2), T.QualifiedName),
+        ua.Variant(ua.Range(0.0, 5.0), T.ExtensionObject),
+        ua.Variant([ua.Variant(1.0), ua.Variant("x")], T.Variant),
+        ua.Variant(ua.DataValue(ua.Variant([1.0])), T.DataValue),
+        ua.Variant([ua.Range(0.0, 5.0)] * 3, T.ExtensionObject),
+    ]
+    values = [
+        ua.DataValue(variant, ua.StatusCode(status), now, now if n % 2 else None)
+        for n, (variant, status) in enumerate((v, s) for v in odd for s in (0, 0x00000480, 0x808C0000))
+    ]
+    mixed = [one for value in values for one in (value, ua.DataValue(ua.Variant(2.5)), ua.DataValue(ua.Variant("B-1")))]
+    decoder = Decoder(len(mixed))
+    for _ in range(2):
+        assert_same(decoder.decode(encoded(mixed)), fully(encoded(mixed)))
+    assert_same(Decoder(len(values)).decode(encoded(values)), fully(encoded(values)))

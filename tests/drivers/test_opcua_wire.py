@@ -64,7 +64,6 @@ async def test_an_answer_in_several_chunks_is_put_together(open62541: servers.Se
         assert await values(client, read) == VALUES
         assert await values(client, read) == VALUES
         assert await client.get_namespace_index(servers.NAMESPACE) > 0  # asyncua's own requests go on, chunked as well
-        assert read.fully_decoded == 0
 
 
 def renumbered(chunk: bytes, later: int) -> bytes:
@@ -184,7 +183,7 @@ async def test_secured_answers_are_opened_and_judged(
                 assert np.array_equal(items.values, np.arange(6000) + 1.5)
                 await client.open_secure_channel(renew=True)
                 opened += 1
-            assert read.fully_decoded == 0 and opened == 3
+            assert opened == 3
             received = wire.data_received
 
             def forged(data: bytes) -> None:

@@ -19,7 +19,7 @@ from drivers.profile import Profile
 from drivers.quality import BAD_NODE_ID_UNKNOWN, BAD_SENSOR_FAILURE
 from tests.drivers.tampering import Tampering, chunk_of, service
 from tests.foreign import servers
-from tests.foreign.driven import scanned
+from tests.foreign.driven import scanned, sound
 from tests.system.demo import free_port
 
 URI = "urn:telemetry:test"
@@ -60,7 +60,7 @@ async def driven(address: str | int, given: Profile) -> AsyncGenerator[tuple[Opc
     device = open_device("D1", given, url, time.time_ns)
     assert isinstance(device, OpcUaDevice) and isinstance(device, TellsChanges)
     told: list[Scan] = []
-    device.on_change = told.append
+    device.on_change = lambda scan: told.append(sound(scan))
     running = asyncio.create_task(device.run())
     try:
         yield device, told
@@ -138,7 +138,11 @@ async def test_a_queue_that_ran_over_in_the_server_is_counted() -> None:
         overflow = ua.StatusCode(0x00000480)  # Good, of a DataValue, and the queue before it ran over (Part 4, 7.39)
         await nodes["Door"].write_value(ua.DataValue(ua.Variant(1.0), overflow))
         await until(lambda: device.losses == 1)
-        assert values_of(told, "D1.door")[-1] == 1.0 and good(await device.scan(0))
+        assert values_of(told, "D1.door")[-1] == 1.0
+        scan = await device.scan(0)
+        assert good(scan) and [gap.reason.partition(":")[0] for gap in scan.gaps] == ["D1.door"]
+        assert abs(time.time_ns() - scan.gaps[0].last_ns) < 5e9 and scan.gaps[0].first_ns <= scan.gaps[0].last_ns
+        assert not (await device.scan(0)).gaps  # told once
         await nodes["Door"].write_value(2.0)
         await until(lambda: values_of(told, "D1.door")[-1] == 2.0)
         assert device.losses == 1
@@ -278,7 +282,8 @@ async def test_a_message_that_the_server_has_no_more_is_counted_as_lost() -> Non
         await until(lambda: device.losses == 1)
         await nodes["Door"].write_value(2.0)
         await until(lambda: values_of(told, "D1.door") == [2.0])
-        assert good(await device.scan(0))
+        scan = await device.scan(0)
+        assert good(scan) and len(scan.gaps) == 1 and "D1.door: 1 messages of changes" in scan.gaps[0].reason
 
 
 async def test_a_damaged_message_is_never_passed_over_in_silence() -> None:

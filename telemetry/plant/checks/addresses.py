@@ -1,24 +1,28 @@
-"""Addresses of devices: a scheme that fits the protocol, a host, a port, a unit where Modbus needs one, and no two alike."""
+"""Addresses of devices: a scheme that fits the protocol, a host, a port, a unit where Modbus needs one, no two alike, and one way
+of speaking on each line and port."""
 
 from typing import Final
 from urllib.parse import urlsplit
 
-from drivers.modbus.address import FORM as MODBUS_FORM
-from drivers.modbus.address import location, parse
+from drivers.address import shown
+from drivers.modbus.address import Place, form, location, parse
 from telemetry.plant.checks.whole import Whole, at
+from telemetry.plant.model import Equipment
 
-FORM: Final = {"opcua": "opc.tcp://host:4840", "modbus": MODBUS_FORM}
+OPCUA_FORM: Final = "opc.tcp://host:4840"
 
 
 def check(whole: Whole) -> None:
     owners: dict[object, str] = {}
+    roads: dict[tuple[str, int], tuple[str, Place]] = {}
     for unit in whole.plant.equipment:
         place = at(whole.origins.equipment[unit.id], "address")
         protocol = unit.profile.protocol
         mistake = fault(unit.address, protocol)
         if mistake is not None:
-            right = f"Profile {unit.profile.profile} speaks {protocol}: write {FORM[protocol]}."
-            whole.wrong(place, f"the address {unit.address} {mistake}", right)
+            written = form(unit.address) if protocol == "modbus" else OPCUA_FORM
+            right = f"Profile {unit.profile.profile} speaks {protocol}: write {written}."
+            whole.wrong(place, f"the address {shown(unit.address)} {mistake}", right)
             continue
         if protocol == "modbus" and location(unit.address) is not None and unit.profile.machine is None:
             what = (
@@ -33,6 +37,26 @@ def check(whole: Whole) -> None:
         if owner != unit.id:
             what = f"{unit.id} has the same address as {owner}: {unit.address}"
             whole.wrong(place, what, "Give each device its own; behind a gateway the unit tells them apart.")
+        if protocol == "modbus":
+            _one_way(whole, unit, parse(unit.address)[0], roads)
+
+
+def _one_way(whole: Whole, unit: Equipment, way: Place, roads: dict[tuple[str, int], tuple[str, Place]]) -> None:
+    """A line has one speed, and a port carries one kind of frames: with two of them neither device could be read."""
+    owner, before = roads.setdefault((way.host, way.port), (unit.id, way))
+    if before == way:
+        return
+    if way.kind == "serial":
+        what = f"{unit.id} and {owner} are on the line {way}, one at {_speed(way)}, the other at {_speed(before)}"
+        right = "A line has one speed, parity and number of stop bits: correct one of the two addresses."
+    else:
+        what = f"{unit.id} and {owner} are at {way}, one by modbus://, the other by modbus-rtu://"
+        right = "A port speaks one of the two: modbus-rtu:// for serial frames over TCP, else modbus://."
+    whole.wrong(at(whole.origins.equipment[unit.id], "address"), what, right)
+
+
+def _speed(way: Place) -> str:
+    return f"{way.baud} baud, parity {way.parity}, {way.stop} stop bit{'s' if way.stop > 1 else ''}"
 
 
 def fault(address: str, protocol: str) -> str | None:

@@ -7,7 +7,8 @@ from typing import Final
 
 from drivers.modbus.proof import fits
 from drivers.profile import Profile, Proof, Register, RegisterType, ServerLimits
-from drivers.registers import bits_of, encode
+from drivers.registers import encode
+from drivers.unavailable import bits_of
 from telemetry.plant.checks.profiles import written
 from telemetry.plant.checks.whole import Whole
 from telemetry.plant.document import Document, Keys
@@ -137,9 +138,12 @@ def _value(whole: Whole, name: str, register: Register, place: tuple[Document, K
             place, f"{name} is a {register.type} {'without' if register.length is None else 'with'} a length", right
         )
     if register.type == "text":
+        if register.order in ("CDAB", "DCBA"):
+            right = "A text has the order ABCD, or BADC where the two characters of a register are swapped."
+            whole.wrong(place, f"{name} is a text with the order {register.order}, which swaps registers", right)
         return
     for pattern in register.not_available:
-        if not bits_of(register.type, pattern):
+        if not bits_of(register, pattern):
             what = f"{name} is not available at {pattern}, which {register.type} cannot read"
             whole.wrong(place, what, "Give the raw number, before scale and offset, or its bits (0x8000).")
 

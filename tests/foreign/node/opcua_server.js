@@ -43,7 +43,7 @@ const server = new OPCUAServer({
   userManager: { isValidUser: (name, password) => name === "operator" && password === "correct horse" },
   serverCapabilities: {
     maxSessions: asked.maxSessions ?? 10,
-    operationLimits: { maxNodesPerRead: asked.maxNodesPerRead ?? 0 },
+    operationLimits: { maxNodesPerRead: asked.maxNodesPerRead ?? 0, ...asked.limits },
   },
 });
 await server.initialize();
