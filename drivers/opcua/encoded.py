@@ -90,6 +90,8 @@ class Walk:
     def diagnostic_info(self) -> None:
         for _ in range(DEEPEST):
             mask = self.byte()
+            if mask & 0x80:
+                raise Damaged("a diagnostic has an unknown form")
             self.over(4 * (mask & 0xF).bit_count())
             if mask & 0x10:
                 self.text()

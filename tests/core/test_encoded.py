@@ -172,6 +172,6 @@ def test_only_numbers_of_the_standard_name_a_type() -> None:
 def test_an_answer_ends_with_its_diagnostics() -> None:
     for end in (i32(-1), i32(0), i32(1) + DIAGNOSTIC):
         check_end(b"abc" + end, 3)
-    for end in (b"", i32(0) + b"x", i32(2) + DIAGNOSTIC, i32(-2)):
+    for end in (b"", i32(0) + b"x", i32(2) + DIAGNOSTIC, i32(-2), i32(1) + b"\x80"):
         with pytest.raises(Damaged):
             check_end(b"abc" + end, 3)
