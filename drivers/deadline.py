@@ -4,6 +4,8 @@ decoding what was read (20 us against 5), and almost none of them ever fires."""
 import asyncio
 from typing import Any
 
+from drivers.fleet import Fleet
+
 
 class Deadlines:
     """Tasks that must have ended their piece of work within `allowed_s` of its beginning."""
@@ -13,6 +15,12 @@ class Deadlines:
         self._until_s: dict[asyncio.Task[Any], float] = {}  # in order, since all are allowed the same
         self._expired: set[asyncio.Task[Any]] = set()
         self._timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def of(cls, fleet: Fleet, allowed_s: float) -> "Deadlines":
+        """Those that all devices of `fleet` share."""
+        found: Deadlines = fleet.shared.setdefault(("deadlines", allowed_s), cls(allowed_s))
+        return found
 
     def begin(self) -> asyncio.Task[Any]:
         """The running task begins; it is to call `end` in any case."""

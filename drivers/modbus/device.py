@@ -72,7 +72,7 @@ class ModbusDevice(ModbusUnit):
         self._polled = [(block, frames.read(self.unit, block)) for block in self._plan.blocks]
         self._proof = planned_proof(profile.proof, profile.server)
         self._proved = 0
-        self._deadlines: Deadlines = fleet.shared.setdefault("deadlines of scans", Deadlines(SCAN_DEADLINE_S))
+        self._deadlines = Deadlines.of(fleet, SCAN_DEADLINE_S)
 
     def extra_registers(self) -> Sequence[Register]:
         """Registers that the machine itself needs beyond the tags."""

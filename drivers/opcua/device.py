@@ -12,6 +12,7 @@ import numpy as np
 from asyncua import Client, ua
 
 from drivers.address import shown
+from drivers.deadline import Deadlines
 from drivers.device import CONNECT_DEADLINE_S, SCAN_DEADLINE_S, Now, WriteFailed, backoff_s, layouts_of
 from drivers.fleet import Fleet
 from drivers.frame import Frame, Scan, bad_frame
@@ -51,9 +52,10 @@ class OpcUaDevice:
         self.device, self.profile, self.address, self.now = device, profile, address, now
         self.shown = shown(address)
         self.fleet, self.security = fleet or Fleet(), security
+        self._deadlines = Deadlines.of(self.fleet, SCAN_DEADLINE_S)
         self.tags = profile.expanded()
         self.layouts = layouts_of(device, self.tags)
-        self.failure: str | None = f"{device} at {address} is not connected yet"
+        self.failure: str | None = f"{device} at {self.shown} is not connected yet"
         watched = [layout for layout in self.layouts if self._tag(layout.tags[0]).sampling_ms is not None]
         self._polled = [layout for layout in self.layouts if layout not in watched]
         self._watched = [tag for layout in watched for tag in layout.tags]
@@ -198,10 +200,12 @@ class OpcUaDevice:
             )
             self._lost.set()
             return self._failed(slot_ns, BAD_TIMEOUT)
+        task = self._deadlines.begin()
         try:
-            async with asyncio.timeout(SCAN_DEADLINE_S):
-                parts = await self._read(session.client)
-        except TimeoutError:
+            parts = await self._read(session.client)
+        except (asyncio.CancelledError, TimeoutError) as error:
+            if isinstance(error, asyncio.CancelledError) and not self._deadlines.end(task):
+                raise
             self.failure = f"{self.device} at {self.shown} did not answer within {SCAN_DEADLINE_S} s"
             self._lost.set()
             return self._failed(slot_ns, BAD_TIMEOUT)
@@ -209,6 +213,8 @@ class OpcUaDevice:
             self.failure = f"{self.device} at {self.shown}: {sentence(error)}"
             self._lost.set()
             return self._failed(slot_ns, BAD_COMMUNICATION_ERROR)
+        finally:
+            self._deadlines.end(task)
         return self._frames(slot_ns, self.now(), parts, session.doubts)
 
     async def _read(self, client: Client) -> list[Items]:

@@ -18,6 +18,7 @@ import numpy as np
 import uvloop
 from asyncua import Client, ua
 
+from drivers.deadline import Deadlines
 from drivers.device import SCAN_DEADLINE_S
 from drivers.frame import Scan
 from drivers.opcua.datavalues import Items
@@ -49,9 +50,14 @@ async def reads(asked: dict[str, Any]) -> dict[str, Any]:
         ids = [ua.NodeId.from_string(f"ns={index};{node}") for node in asked["nodes"]]
         bulk, nodes = BulkRead(ours, ids, SCAN_DEADLINE_S), [theirs.get_node(node) for node in ids]
 
-        async def read() -> Items:
-            async with asyncio.timeout(SCAN_DEADLINE_S):
+        deadlines = Deadlines(SCAN_DEADLINE_S)
+
+        async def read() -> Items:  # with the deadline that a scan has
+            task = deadlines.begin()
+            try:
                 return await bulk.read(ours)
+            finally:
+                deadlines.end(task)
 
         async def read_values() -> list[Any]:
             return await theirs.read_values(nodes)
