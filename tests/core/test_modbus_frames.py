@@ -186,4 +186,5 @@ def test_damaged_replies_give_no_value_that_was_not_sent() -> None:
 @pytest.mark.timeout(900)
 def test_a_million_damaged_replies_give_no_value_that_was_not_sent() -> None:
     for seed in range(100):
-        fuzzed(10_000, 100 + seed)
+        tcp, serial = fuzzed(10_000, 100 + seed)
+        assert 0 < tcp < 10_000 and serial < 5_000

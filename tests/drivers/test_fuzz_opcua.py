@@ -237,13 +237,14 @@ def fuzz(count: int, seed: int) -> Counter[str]:
     return seen
 
 
-def test_damaged_answers() -> None:
-    seen = fuzz(4_000, 1)
-    assert min(seen[f"{kind} {what}"] for kind in ("read", "publish") for what in ("taken", "damaged")) > 300
+@pytest.mark.parametrize(
+    ("count", "seed"),
+    [(4_000, 1), pytest.param(1_000_000, 2, marks=[pytest.mark.long, pytest.mark.timeout(1800)])],
+)
+def test_damaged_answers(count: int, seed: int) -> None:
+    seen = fuzz(count, seed)
+    assert seen.total() == count
+    assert (
+        min(seen[f"{kind} {what}"] for kind in ("read", "publish") for what in ("taken", "damaged")) > count * 3 // 40
+    )
     assert seen["read refused"] and seen["read taken alone"] < seen["read taken"]
-
-
-@pytest.mark.long
-@pytest.mark.timeout(1800)
-def test_a_million_damaged_answers() -> None:
-    print(fuzz(1_000_000, 2))

@@ -176,7 +176,7 @@ async def test_whoever_is_cancelled_while_connecting_leaves_no_session(tmp_path:
             await asyncio.wait((opening,))
             await session.close()
         async with driven(opcua_profile({"Double": "float"}), own.url) as device:
-            await good(device, 1.0)
+            assert (await good(device, 1.0)).failure is None
 
 
 async def test_a_session_that_the_server_is_just_making_is_closed_too() -> None:

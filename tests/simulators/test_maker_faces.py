@@ -1,6 +1,7 @@
 """Makers' profiles read back by the drivers from simulated devices: every tag Good, a failed sensor as its maker tells it."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -65,6 +66,8 @@ async def test_a_status_register_tells_of_a_failed_sensor(name: str) -> None:
         failing = next(tag for tag, spec in profile(name).tags.items() if spec.status is not None)
         await running.fault("D", "sensor-failure", tag=failing)
         place = device.layouts[0].tags.index(f"D.{failing}")
-        await frame_where(device, lambda frame: frame.quality is not None and frame.quality[place] >= 0x8000)
+        failed = await frame_where(device, lambda frame: frame.quality is not None and frame.quality[place] >= 0x8000)
+        assert math.isnan(failed.values[place])
         await running.fault("D", "clear")
-        await frame_where(device, lambda frame: frame.quality is None)
+        healed = await frame_where(device, lambda frame: frame.quality is None)
+        assert math.isfinite(healed.values[place])
