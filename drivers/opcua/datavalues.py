@@ -3,14 +3,13 @@
 A DataValue is a mask of what follows, then the Variant (a type byte and the value), the status, the source timestamp with its
 picoseconds, the server timestamp with its picoseconds. In a notification the client's handle stands before each (Part 4, 7.25.2).
 
-Where all have the same mask and type they stand at a fixed stride, and one view of the bytes decodes them all. Otherwise one
-walk from mask to mask finds where each begins; a reply's walk is remembered, for the next one most likely has the same shape,
-which a comparison of arrays proves; where it has not, because other values are Bad today, the walk costs 0.1 us an item. What
-is neither a number nor a text (arrays, structures) is passed over (`drivers.opcua.encoded`): it is BadTypeMismatch.
+Where all have the same mask and type they stand at a fixed stride (`drivers.opcua.uniform`). Otherwise one walk from mask to mask
+finds where each begins; a reply's walk is remembered, for the next one most likely has the same shape, which a comparison of
+arrays proves; where it has not, because other values are Bad today, the walk costs 0.1 us an item. What is neither a number nor
+a text (arrays, structures) is passed over (`drivers.opcua.encoded`): it is BadTypeMismatch.
 """
 
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 
 from drivers.opcua.datavalue_forms import (
     ALL,
-    BOOLEAN,
     FORMS,
     NUMPY,
     REAL,
@@ -32,16 +30,12 @@ from drivers.opcua.datavalue_forms import (
     record,
 )
 from drivers.opcua.encoded import Damaged, Walk, check_end
+from drivers.opcua.items import EPOCH_TICKS, LAST_MICROSECOND, Items, is_overflow, nanoseconds, numbers, overflowed
+from drivers.opcua.uniform import uniform
 from drivers.quality import BAD, BAD_SENSOR_FAILURE, BAD_TYPE_MISMATCH
 
 _LENGTH: Final = struct.Struct("<i")
 _U32, _I64 = struct.Struct("<I"), struct.Struct("<q")
-_EPOCH_TICKS: Final = 116_444_736_000_000_000
-"""OPC UA counts 100 ns from 1601."""
-_ONE, _LAST_MICROSECOND = np.uint64(1), np.uint64(9_223_372_036_854_774)
-_OVERFLOW_MASK, _OVERFLOW = 0x0C80, 0x0480
-"""Of a status (Part 4, 7.39): its lower half tells of a DataValue (bits 10 and 11 are 01), and the queue in the server ran over."""
-
 MOST_CHANGES: Final = 100_000
 """In one notification: more is no answer to anything that is asked here."""
 
@@ -61,18 +55,6 @@ class _Shape:
     end: int
 
 
-@dataclass(slots=True, eq=False)
-class Items:
-    """n decoded items. values: float64, NaN where Bad or not a number; quality: uint16; source_ns: int64, 0 where the server
-    gives none; texts: by item; overflowed: those that tell that values before them were lost in the server's queue."""
-
-    values: NDArray[np.float64]
-    quality: NDArray[np.uint16]
-    source_ns: NDArray[np.int64]
-    texts: dict[int, str]
-    overflowed: tuple[int, ...] = ()
-
-
 class Decoder:
     """Decodes the replies to one request of `count` nodes; remembers the shape of the last one."""
 
@@ -86,9 +68,9 @@ class Decoder:
         answered = _LENGTH.unpack_from(results)[0] if len(results) >= 4 else 0
         if answered != self.count:
             raise Damaged(f"it has {answered} of {self.count} values")
-        found = _uniform(results, 4, self.count, 0)
+        found = uniform(results, 4, self.count, 0)
         if found is not None:
-            items, _, end = found
+            items, end = found
         else:
             shape = self._shape
             if shape is None or not _fits(shape, results):
@@ -98,53 +80,18 @@ class Decoder:
         return items
 
 
-def judge_kinds(quality: NDArray[np.uint16], texts: Iterable[int], numbers: int) -> None:
-    """Of items that are to be `numbers` numbers and behind them texts, what is the other is BadTypeMismatch; in place.
-    quality: uint16, an item each; texts: which items are texts."""
-    given = np.zeros(len(quality), np.bool_)
-    given[list(texts)] = True
-    given[numbers:] ^= True
-    quality[given & (quality < BAD)] = BAD_TYPE_MISMATCH
-
-
 def decode_changes(changes: bytes, at: int, count: int) -> tuple[NDArray[np.uint32], Items, int]:
     """The client handles and items of `count` MonitoredItemNotifications that begin at `at`, and where they end.
     Raises Damaged."""
     if not 0 < count <= MOST_CHANGES or at + 5 * count > len(changes):
         raise Damaged(f"it tells of {count} changes")
-    found = _uniform(changes, at, count, 4)
+    found = uniform(changes, at, count, 4)
     if found is not None:
-        items, rows, end = found
-        return rows["handle"].astype(np.uint32), items, end
+        items, end = found
+        return np.ndarray((count,), "<u4", changes, at, ((end - at) // count,)).astype(np.uint32), items, end
     shape = _walked(changes, at, count, 4)
     handles = _rows(changes, shape.begins - 4, np.dtype("<u4"))
     return handles.astype(np.uint32), _gathered(shape, changes), shape.end
-
-
-def _uniform(data: bytes, at: int, count: int, lead: int) -> tuple[Items, NDArray[Any], int] | None:
-    """All numbers of one mask and type, the usual case: one view of the bytes and a few passes over arrays. Each numpy call
-    costs about a microsecond, three after a sleep, as much as decoding 300 values; so there are few, and `count_nonzero` takes
-    the place of `any` and `all`, which go through Python. Gives items, their records and their end; None where they are not so."""
-    first = at + lead
-    if len(data) < first + 2 or not data[first] & VALUE or data[first + 1] not in NUMPY:
-        return None
-    key = data[first] | data[first + 1] << 8
-    form = record(key, lead)
-    if form is None or at + form.itemsize * count > len(data):
-        return None
-    rows = np.frombuffer(data, form, count, at)
-    if np.count_nonzero(rows["head"] != key):
-        return None
-    values = _numbers(rows["value"], key >> 8)
-    quality, overflowed = np.zeros(count, np.uint16), ()
-    if key & STATUS and np.count_nonzero(status := rows["status"]):
-        quality, overflowed = (status >> 16).astype(np.uint16), _overflowed(status)
-        values[quality >= BAD] = np.nan
-    source_ns = _nanoseconds(rows["source"]) if key & SOURCE else np.zeros(count, np.int64)
-    if key >> 8 in REAL and np.count_nonzero(finite := np.isfinite(values)) < count:
-        values[~finite] = np.nan
-        quality[~finite & (quality < BAD)] = BAD_SENSOR_FAILURE
-    return Items(values, quality, source_ns, {}, overflowed), rows, at + form.itemsize * count
 
 
 def _walked(results: bytes, at: int, count: int, lead: int) -> _Shape:
@@ -214,7 +161,7 @@ def _rows(data: bytes, begins: NDArray[np.intp], form: np.dtype[Any]) -> NDArray
 def _gathered(shape: _Shape, data: bytes) -> Items:
     count = len(shape.begins)
     values, quality, source_ns = np.full(count, np.nan), np.zeros(count, np.uint16), np.zeros(count, np.int64)
-    overflowed: list[int] = []
+    ran_over: list[int] = []
     for key, items in shape.groups:
         form = record(key, 0)
         assert form is not None
@@ -222,57 +169,29 @@ def _gathered(shape: _Shape, data: bytes) -> Items:
         if key & STATUS:
             status = rows["status"]
             quality[items] = status >> 16
-            overflowed += items[list(_overflowed(status))].tolist()
+            ran_over += items[list(overflowed(status))].tolist()
         if key & SOURCE:
-            source_ns[items] = _nanoseconds(rows["source"])
+            source_ns[items] = nanoseconds(rows["source"])
         if key & VALUE and key >> 8 in NUMPY:
-            values[items] = _numbers(rows["value"], key >> 8)
+            values[items] = numbers(rows["value"], key >> 8)
     texts: dict[int, str] = {}
     for item, at, length in shape.texts:
         status, source_ns[item] = _beside(data, at, 5 + max(length, 0))
         quality[item] = status >> 16
         if is_overflow(status):
-            overflowed.append(item)
+            ran_over.append(item)
         if length >= 0 and status >> 16 < BAD:
             texts[item] = data[at + 6 : at + 6 + length].decode(errors="replace")
     for item, at, width in shape.others:
         status, source_ns[item] = _beside(data, at, width)
         quality[item] = status >> 16
         if is_overflow(status):
-            overflowed.append(item)
+            ran_over.append(item)
     bad = ~np.isfinite(values) | (quality >= BAD)
     if bad.any():
         values[bad] = np.nan
         _explain(shape, texts, bad, quality)
-    return Items(values, quality, source_ns, texts, tuple(sorted(overflowed)))
-
-
-def _numbers(column: NDArray[Any], kind: int) -> NDArray[np.float64]:
-    """As float64; of a Boolean every byte but 0 is true."""
-    if kind == BOOLEAN:
-        return (column != 0).astype(np.float64)
-    with np.errstate(invalid="ignore"):  # a signalling NaN of 32 bits is no reason for a warning, it is Bad
-        return column.astype(np.float64)
-
-
-def is_overflow(status: int) -> bool:
-    """Whether a status says that values before this one were lost in the server's queue."""
-    return status & _OVERFLOW_MASK == _OVERFLOW
-
-
-def _overflowed(status: NDArray[Any]) -> tuple[int, ...]:
-    ran_over = (status & _OVERFLOW_MASK) == _OVERFLOW
-    return tuple(np.flatnonzero(ran_over).tolist()) if np.count_nonzero(ran_over) else ()
-
-
-def _nanoseconds(ticks: NDArray[Any]) -> NDArray[np.int64]:
-    """UTC nanoseconds since 1970, cut to whole microseconds; 0 (no time) and what lies outside 1970..2262 become 0."""
-    found = np.subtract(ticks, _EPOCH_TICKS)
-    found //= 10
-    if np.count_nonzero(found.view(np.uint64) - _ONE >= _LAST_MICROSECOND):
-        found[(found <= 0) | (found > int(_LAST_MICROSECOND))] = 0
-    found *= 1000
-    return found
+    return Items(values, quality, source_ns, texts, tuple(sorted(ran_over)))
 
 
 def _beside(data: bytes, at: int, width: int) -> tuple[int, int]:
@@ -282,8 +201,8 @@ def _beside(data: bytes, at: int, width: int) -> tuple[int, int]:
     status = _U32.unpack_from(data, behind + form.status)[0] if mask & STATUS else 0
     if not mask & SOURCE:
         return status, 0
-    found = (_I64.unpack_from(data, behind + form.source)[0] - _EPOCH_TICKS) // 10
-    return status, found * 1000 if 0 < found <= int(_LAST_MICROSECOND) else 0
+    found = (_I64.unpack_from(data, behind + form.source)[0] - EPOCH_TICKS) // 10
+    return status, found * 1000 if 0 < found <= LAST_MICROSECOND else 0
 
 
 def _explain(shape: _Shape, texts: dict[int, str], bad: NDArray[np.bool_], quality: NDArray[np.uint16]) -> None:

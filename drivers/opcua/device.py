@@ -18,9 +18,9 @@ from drivers.fleet import Fleet
 from drivers.frame import Frame, Scan, bad_frame
 from drivers.mismatch import Mismatches
 from drivers.opcua.browse_path import is_path
-from drivers.opcua.datavalues import Items, judge_kinds
 from drivers.opcua.events import Events
 from drivers.opcua.faults import LoginRefused, sentence
+from drivers.opcua.items import Items, judge_kinds
 from drivers.opcua.limits import TOO_MUCH, stated
 from drivers.opcua.methods import called
 from drivers.opcua.paths import index_of, resolved

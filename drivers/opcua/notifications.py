@@ -11,8 +11,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.opcua.datavalues import Items, decode_changes
+from drivers.opcua.datavalues import decode_changes
 from drivers.opcua.encoded import Damaged, Walk, check_end, type_id
+from drivers.opcua.items import Items
 
 DATA_CHANGE: Final = 811
 STATUS_CHANGE: Final = 820

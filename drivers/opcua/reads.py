@@ -11,8 +11,9 @@ from typing import Final
 from asyncua import Client, ua
 from asyncua.ua.ua_binary import struct_to_binary
 
-from drivers.opcua.datavalues import Decoder, Items
+from drivers.opcua.datavalues import Decoder
 from drivers.opcua.encoded import Damaged, Refused, parameters_of
+from drivers.opcua.items import Items
 from drivers.opcua.wire import Request, Wire
 
 _READ_RESPONSE: Final = int(ua.ObjectIds.ReadResponse_Encoding_DefaultBinary)

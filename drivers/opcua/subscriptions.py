@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from drivers.frame import Frame, Gap, Layout, Scan
 from drivers.mismatch import REASONS
-from drivers.opcua.datavalues import Items, judge_kinds
 from drivers.opcua.encoded import Damaged
+from drivers.opcua.items import Items, judge_kinds
 from drivers.opcua.limits import TOO_MUCH, in_portions
 from drivers.opcua.notifications import DATA_CHANGE, STATUS_CHANGE, Message, changes, rounds
 from drivers.opcua.portions import Portion

@@ -6,8 +6,8 @@ from typing import Final
 from asyncua import Client, Node, ua
 
 from drivers.device import SCAN_DEADLINE_S, WriteFailed
-from drivers.opcua.datavalues import judge_kinds
 from drivers.opcua.faults import is_refusal, sentence
+from drivers.opcua.items import judge_kinds
 from drivers.opcua.reads import BulkRead
 from drivers.opcua.typed import as_type
 from drivers.opcua.wire import Wire

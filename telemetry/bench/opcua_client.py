@@ -21,8 +21,8 @@ from asyncua import Client, ua
 from drivers.deadline import Deadlines
 from drivers.device import SCAN_DEADLINE_S
 from drivers.frame import Scan
-from drivers.opcua.datavalues import Items
 from drivers.opcua.device import OpcUaDevice
+from drivers.opcua.items import Items
 from drivers.opcua.reads import BulkRead
 from drivers.opcua.wire import Wire
 from drivers.profile import Profile

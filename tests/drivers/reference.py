@@ -9,7 +9,7 @@ from asyncua import ua
 from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import struct_from_binary
 
-from drivers.opcua.datavalues import Items, is_overflow
+from drivers.opcua.items import Items, is_overflow
 from drivers.quality import BAD, BAD_SENSOR_FAILURE, BAD_TYPE_MISMATCH, GOOD
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -11,8 +11,9 @@ from asyncua.ua.ua_binary import struct_from_binary, struct_to_binary
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drivers.opcua.datavalues import Decoder, Items
+from drivers.opcua.datavalues import Decoder
 from drivers.opcua.encoded import Damaged
+from drivers.opcua.items import Items
 from drivers.opcua.notifications import changes
 from tests.drivers.reference import full_items
 

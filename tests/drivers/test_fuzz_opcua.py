@@ -20,8 +20,9 @@ from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
 
 from drivers.opcua.bounded import bound
-from drivers.opcua.datavalues import Decoder, Items
+from drivers.opcua.datavalues import Decoder
 from drivers.opcua.encoded import Damaged, Refused, Walk, parameters_of
+from drivers.opcua.items import Items
 from drivers.opcua.notifications import DATA_CHANGE, changes, published, rounds
 from drivers.quality import BAD
 from tests.drivers.reference import full_items, fully_decoded
