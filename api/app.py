@@ -13,13 +13,31 @@ from fastapi.staticfiles import StaticFiles
 from psycopg_pool import AsyncConnectionPool
 
 from api import live, problem
-from api.routes import alarms, annunciator, current, devices, events, health, interlocks, plant, readings, session
+from api.database import prepared
+from api.routes import (
+    alarms,
+    annunciator,
+    calibrations,
+    completeness,
+    current,
+    devices,
+    events,
+    health,
+    interlocks,
+    plant,
+    readings,
+    session,
+)
 from api.service import Pool, Service
 from api.sessions import Sessions
 from telemetry.feed.client import Mirror
 from telemetry.plant.model import Plant
 
 PAGE = Path(__file__).parent / "static"
+RECONNECT_S = 2.0
+"""The pool doubles its pause between attempts up to here, then gives up; the next question begins anew, with an attempt at once."""
+CONNECT_S = 5
+"""Of one attempt, where nobody says no."""
 
 
 def create(configured: Plant, mirror: Mirror, database_url: Callable[[], str], open_reading: bool) -> FastAPI:
@@ -29,9 +47,10 @@ def create(configured: Plant, mirror: Mirror, database_url: Callable[[], str], o
         min_size=1,
         max_size=8,
         open=False,
-        kwargs={"autocommit": True},
-        reconnect_timeout=1e9,
+        kwargs={"autocommit": True, "connect_timeout": CONNECT_S},
+        reconnect_timeout=RECONNECT_S,
         max_waiting=100,
+        configure=prepared,
     )
     service = Service(
         configured, mirror, pool, Sessions(), open_reading, {alarm.id: alarm for alarm in configured.alarms}
@@ -59,7 +78,19 @@ def create(configured: Plant, mirror: Mirror, database_url: Callable[[], str], o
     )
     app.state.service, app.state.hub = service, hub
     problem.install(app)
-    for module in (session, plant, current, devices, readings, alarms, annunciator, interlocks, events):
+    for module in (
+        session,
+        plant,
+        current,
+        devices,
+        readings,
+        alarms,
+        annunciator,
+        interlocks,
+        events,
+        calibrations,
+        completeness,
+    ):
         app.include_router(module.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(live.router)

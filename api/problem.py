@@ -57,11 +57,19 @@ def install(app: FastAPI) -> None:
         return problem(422, f"{said}.")
 
 
+def told(description: str) -> dict[str, object]:
+    """An error answer in the OpenAPI description."""
+    return {
+        "description": description,
+        "content": {"application/problem+json": {"schema": Problem.model_json_schema()}},
+    }
+
+
 PROBLEMS: dict[int | str, dict[str, object]] = {
-    401: {"model": Problem, "description": "Sign in first."},
-    403: {"model": Problem, "description": "Your role does not permit this."},
-    404: {"model": Problem, "description": "There is no such thing."},
-    409: {"model": Problem, "description": "Not possible in this state; nothing has changed."},
-    422: {"model": Problem, "description": "The request is not understood."},
-    503: {"model": Problem, "description": "The engine or the database is away."},
+    401: told("Sign in first."),
+    403: told("Your role does not permit this."),
+    404: told("There is no such thing."),
+    409: told("Not possible in this state; nothing has changed."),
+    422: told("The request is not understood."),
+    503: told("The engine or the database is away."),
 }

@@ -1,8 +1,9 @@
 """What the routes work with: the plant, the mirror of the engine, the database, the sessions."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 import numpy as np
 from fastapi import Depends, Request
@@ -19,6 +20,19 @@ from telemetry.plant.model import Alarm, Plant
 Pool = AsyncConnectionPool
 
 
+MOST_AT_ONCE: Final = 24
+MOST_QUESTIONS: Final = 4
+
+
+class Readings:
+    """What answers about the past may take. answers: in the making, each with a block of readings in memory; questions: to the
+    database at one time, half of the pool's connections."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Semaphore(MOST_AT_ONCE)
+        self.questions = asyncio.Semaphore(MOST_QUESTIONS)
+
+
 @dataclass(slots=True)
 class Service:
     """One for the life of the app. `open_reading`: in the demo, on loopback, whoever comes may read."""
@@ -29,6 +43,7 @@ class Service:
     sessions: Sessions
     open_reading: bool
     alarms: dict[str, Alarm]
+    readings: Readings = field(default_factory=Readings)
 
     async def act(self, command: Command) -> Result:
         """Sends an act to the engine. Raises Refused when it is not done."""

@@ -18,6 +18,7 @@ RegisterType = Literal[
     "bool", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64", "bcd16", "bcd32", "text"
 ]
 WordOrder = Literal["ABCD", "CDAB", "BADC", "DCBA"]
+Retention = Literal["gmp", "diagnostic"]
 RecordField = Literal["sample_time", "location", "status", "volume", "count", "concentration"]
 
 WORDS: dict[RegisterType, int] = {
@@ -138,12 +139,39 @@ class Record(Strict):
     channel: Annotated[int, Field(ge=1, le=8)] | None = None
 
 
+class SensorChecks(Strict):
+    """How a sensor is known to be wrong though its device says Good (docs/sensor-checks.md).
+
+    margin: how far beyond its range a value may lie, in its unit; without it a measured value (kind float) that has a range may
+    go as far as a healthy 4-20 mA signal does (NAMUR NE 43). max_rate_per_s: the fastest that the quantity can change, in its unit
+    per second. frozen_s: a value that does not change at all for so long is frozen; only for what is noisy at its resolution.
+    stale_s, stale_bad_s: the device's own time of the value stands still for so long, then it is Uncertain, then Bad; only
+    where the server stamps each reading anew, not each change.
+    """
+
+    margin: Annotated[float, Field(ge=0)] | None = None
+    max_rate_per_s: Annotated[float, Field(gt=0)] | None = None
+    frozen_s: Annotated[float, Field(ge=5, le=86_400)] | None = None
+    stale_s: Annotated[float, Field(ge=2, le=86_400)] | None = None
+    stale_bad_s: Annotated[float, Field(ge=2, le=86_400)] = 10.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.stale_s is not None and self.stale_bad_s <= self.stale_s:
+            raise ValueError(
+                f"a value is Bad (stale_bad_s {self.stale_bad_s:g}) only after it was Uncertain (stale_s {self.stale_s:g}); "
+                "give a longer stale_bad_s"
+            )
+        return self
+
+
 class ProfileTag(Strict):
     """One quantity of a device model. Exactly one of `node` (OPC UA identifier, e.g. ``s=Chamber.Pressure``, or ``path=`` and
-    browse names), `register` and `record` says where it lies. `range` is what the instrument can show, in `unit`; `legend` names
-    a state's numbers. `status`: where a Modbus device says how good the value is. `sampling_ms`: an OPC UA server is to look at
-    this one so often and tell its changes at once (a subscription), for doors and trips that come and go within a second;
-    without it the tag is read each second."""
+    browse names), `register`, `record` and `figure` (of the service itself) says where it lies. `range` is what the instrument
+    can show, in `unit`; `legend` names a state's numbers. `status`: where a Modbus device says how good the value is.
+    `sampling_ms`: an OPC UA server is to look at this one so often and tell its changes at once (a subscription), for doors and
+    trips that come and go within a second; without it the tag is read each second. `checks`: how its sensor is known to be
+    wrong."""
 
     name: Text
     kind: Kind = "float"
@@ -153,17 +181,19 @@ class ProfileTag(Strict):
     setpoint: float | None = None
     legend: dict[int, Text] | None = None
     writable: bool = False
+    checks: SensorChecks = SensorChecks()
     node: str | None = None
     sampling_ms: Annotated[int, Field(ge=10, le=10_000)] | None = None
     register_: Annotated[Register | None, Field(alias="register")] = None
     status: Status | None = None
     record: Record | None = None
+    figure: str | None = None
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
-        if sum(x is not None for x in (self.node, self.register_, self.record)) != 1:
+        if sum(x is not None for x in (self.node, self.register_, self.record, self.figure)) != 1:
             raise ValueError(
-                "give exactly one of node, register and record, which say where the tag lies in the device"
+                "give exactly one of node, register, record and figure, which say where the tag lies in the device"
             )
         if self.kind == "state" and not self.legend:
             raise ValueError("a state needs a legend that names its numbers")
@@ -175,6 +205,21 @@ class ProfileTag(Strict):
             raise ValueError("only a number of an OPC UA node can have sampling_ms; all else is read each second")
         if self.range is not None and self.range[0] >= self.range[1]:
             raise ValueError(f"range {list(self.range)} is empty: the first number must be the lower one")
+        return self
+
+    @model_validator(mode="after")
+    def _checkable(self) -> Self:
+        checks = self.checks
+        if checks == SensorChecks():
+            return self
+        if self.kind not in ("float", "integer"):
+            raise ValueError(f"a {self.kind} has no checks; only a measured number has")
+        if checks.margin is not None and self.range is None:
+            raise ValueError("a margin lies beyond a range; give the range, or remove the margin")
+        if self.record is not None and (checks.max_rate_per_s or checks.frozen_s or checks.stale_s):
+            raise ValueError("a counter's record has only a margin to be checked by; it comes when it comes")
+        if checks.stale_s is not None and (self.node is None or self.sampling_ms is not None):
+            raise ValueError("only an OPC UA node that is read each second brings its own time; remove stale_s")
         return self
 
 
@@ -218,6 +263,8 @@ class Profile(Strict):
 
     events: true where its server offers alarms and conditions, or the notifier's node where that is not the Server object.
     namespaces: URIs by the prefixes that nodes written as paths use (`drivers.opcua.browse_path`).
+    retention: gmp where readings belong to a batch's evidence, diagnostic where they tell of the service or a utility only and
+    need not be kept as long.
     """
 
     profile: str
@@ -225,8 +272,9 @@ class Profile(Strict):
     equipment_type: str
     maker: str
     source: str
-    protocol: Literal["opcua", "modbus"]
+    protocol: Literal["opcua", "modbus", "service"]
     machine: Literal["lighthouse", "airnet", "metone"] | None = None
+    retention: Retention = "gmp"
     counter: Counter = Counter()
     namespace: str | None = None
     namespaces: dict[str, str] = {}
@@ -257,9 +305,12 @@ class Profile(Strict):
 
     def _fault(self, tag: ProfileTag) -> str | None:
         """Why a tag does not fit the protocol or the machine of this profile; None where it does."""
-        if (tag.node is not None) != (self.protocol == "opcua"):
-            where = "node" if self.protocol == "opcua" else "register or record"
+        given = "opcua" if tag.node is not None else "service" if tag.figure is not None else "modbus"
+        if given != self.protocol:
+            where = {"opcua": "node", "modbus": "register or record", "service": "figure"}[self.protocol]
             return f"a profile for {self.protocol} addresses its tags by {where}"
+        if tag.writable and self.protocol == "service":
+            return "nothing of the service may be writable; it shows how the service is"
         if tag.node is not None and is_path(tag.node):
             unknown = {prefix for prefix, _ in names_of(tag.node) if prefix} - self.namespaces.keys()
             if unknown:

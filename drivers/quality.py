@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 GOOD: Final = 0x0000
 GOOD_LOCAL_OVERRIDE: Final = 0x0096
 UNCERTAIN: Final = 0x4000
+UNCERTAIN_NO_COMMUNICATION_LAST_USABLE: Final = 0x408F
 UNCERTAIN_LAST_USABLE: Final = 0x4090
 UNCERTAIN_SUBSTITUTE: Final = 0x4091
 UNCERTAIN_SENSOR_NOT_ACCURATE: Final = 0x4093
 UNCERTAIN_EU_EXCEEDED: Final = 0x4094
+UNCERTAIN_SENSOR_CALIBRATION: Final = 0x420A
 BAD: Final = 0x8000
 BAD_COMMUNICATION_ERROR: Final = 0x8005
 BAD_TIMEOUT: Final = 0x800A
 BAD_USER_ACCESS_DENIED: Final = 0x801F
+BAD_INVALID_TIMESTAMP: Final = 0x8023
 BAD_WAITING_FOR_INITIAL_DATA: Final = 0x8032
 BAD_NO_COMMUNICATION: Final = 0x8031
 BAD_NODE_ID_INVALID: Final = 0x8033
@@ -40,14 +43,17 @@ BAD_NO_DATA: Final = 0x809B
 NAMES: Final[dict[int, str]] = {
     GOOD_LOCAL_OVERRIDE: "GoodLocalOverride",
     UNCERTAIN: "Uncertain",
+    UNCERTAIN_NO_COMMUNICATION_LAST_USABLE: "UncertainNoCommunicationLastUsableValue",
     UNCERTAIN_LAST_USABLE: "UncertainLastUsableValue",
     UNCERTAIN_SUBSTITUTE: "UncertainSubstituteValue",
     UNCERTAIN_SENSOR_NOT_ACCURATE: "UncertainSensorNotAccurate",
     UNCERTAIN_EU_EXCEEDED: "UncertainEngineeringUnitsExceeded",
+    UNCERTAIN_SENSOR_CALIBRATION: "UncertainSensorCalibration",
     BAD: "Bad",
     BAD_COMMUNICATION_ERROR: "BadCommunicationError",
     BAD_TIMEOUT: "BadTimeout",
     BAD_USER_ACCESS_DENIED: "BadUserAccessDenied",
+    BAD_INVALID_TIMESTAMP: "BadInvalidTimestamp",
     BAD_WAITING_FOR_INITIAL_DATA: "BadWaitingForInitialData",
     BAD_NO_COMMUNICATION: "BadNoCommunication",
     BAD_NODE_ID_INVALID: "BadNodeIdInvalid",

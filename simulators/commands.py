@@ -43,6 +43,9 @@ def simulate(
         float, typer.Option(help="Load form: which part speaks OPC UA; the others Modbus.", min=0, max=1)
     ] = 0.5,
     config: Annotated[Path | None, typer.Option(help="Load form: where to write its config folder.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="Load form: where to write which device was answered when, and with what.")
+    ] = None,
     silent: Annotated[int, typer.Option(help="Load form: so many devices never answer.", min=0)] = 0,
     resetting: Annotated[int, typer.Option(help="Load form: so many reset each connection.", min=0)] = 0,
     slow: Annotated[int, typer.Option(help="Load form: so many answer 3 s late.", min=0)] = 0,
@@ -70,7 +73,7 @@ def simulate(
             )
         from simulators.load.plant import Size
 
-        uvloop.run(_load(Size(load, tags_per_device, opcua_share), book, socket, seed, config, faults))
+        uvloop.run(_load(Size(load, tags_per_device, opcua_share), book, socket, seed, config, faults, answers))
     except (AnotherSimulator, Refusal) as error:
         _refuse(str(error))
     except OSError as error:
@@ -86,14 +89,20 @@ def _stopped() -> asyncio.Event:
 
 
 async def _load(
-    size: "Size", book: Path, control: Path, seed: int, config: Path | None, faults: Mapping[str, int]
+    size: "Size",
+    book: Path,
+    control: Path,
+    seed: int,
+    config: Path | None,
+    faults: Mapping[str, int],
+    answers: Path | None,
 ) -> None:
     from simulators.load.configuration import write_configuration
     from simulators.load.plant import load_plant
 
     stop = _stopped()
     files.allow(4 * size.devices + 200, f"{size.devices} simulated devices")
-    async with load_plant(size, seed, faults) as running, served(running, control):
+    async with load_plant(size, seed, faults, answers) as running, served(running, control):
         if config is not None:
             write_configuration(config, size, running.addresses)
             print(f"config: {config}  (TELEMETRY_CONFIG={config} telemetry run)", flush=True)

@@ -31,14 +31,13 @@ class SimulatedPlant:
 
     def __init__(self, plant: Plant, seed: int = 1, keys: ServerKeys | None = None) -> None:
         keys = keys or ServerKeys()
-        self.devices = {unit.id: SimulatedDevice(unit, seed, keys) for unit in plant.equipment}
+        units = [unit for unit in plant.equipment if unit.profile.protocol != "service"]  # that one is real
+        self.devices = {unit.id: SimulatedDevice(unit, seed, keys) for unit in units}
         monitors = {
-            unit.room: self.devices[unit.id]
-            for unit in plant.equipment
-            if unit.type == "room_monitor" and unit.room is not None
+            unit.room: self.devices[unit.id] for unit in units if unit.type == "room_monitor" and unit.room is not None
         }
         below = {room.id: room.higher_than for room in plant.rooms}
-        self._links = {unit.id: _links(unit, monitors, below) for unit in plant.equipment}
+        self._links = {unit.id: _links(unit, monitors, below) for unit in units}
         _share(device.face for device in self.devices.values())
 
     @property

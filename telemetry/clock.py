@@ -16,12 +16,14 @@ DISAGREE_NS: Final = 1_000_000_000
 
 @dataclass(slots=True)
 class Clock:
-    """offset_ns: own time minus monotonic time. steps: forward steps not yet taken note of, in ns."""
+    """offset_ns: own time minus monotonic time. stepped_ns: forward steps not yet taken note of; leapt: the newest one, as this
+    clock's times before and after it."""
 
     offset_ns: int
     read_ns: int
     stepped_ns: int = 0
     behind_ns: int = 0
+    leapt: tuple[int, int] = (0, 0)
 
     @classmethod
     def start(cls, wall_ns: int, monotonic_ns: int, last_ns: int = 0) -> "Clock":
@@ -35,6 +37,7 @@ class Clock:
         ahead = wall_ns - monotonic_ns - self.offset_ns
         if ahead > STEP_NS:
             self.stepped_ns += ahead
+            self.leapt = (wall_ns - ahead, wall_ns)
         if ahead >= 0:
             self.offset_ns += ahead
         else:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from telemetry.console import said
+
 
 def register(app: typer.Typer) -> None:
     app.command()(run)
@@ -17,16 +19,21 @@ def register(app: typer.Typer) -> None:
     database = typer.Typer(help="The database.", no_args_is_help=True)
     database.command("url")(database_url)
     database.command("upgrade")(database_upgrade)
+    database.command("adopt")(database_adopt)
     app.add_typer(database, name="db")
 
 
 def run() -> None:
     """Runs the service: engine, database, historian, api, each started again when it ends. Ctrl-C ends all."""
-    from telemetry import plant
+    from telemetry import config_files
     from telemetry.supervisor import service
 
-    plant.load()  # every mistake is named before anything starts
-    asyncio.run(service.run(typer.echo))
+    if not config_files.ran_before():  # else the engine would wait for it again, half a second at each start
+        from telemetry import plant
+
+        plant.load()  # every mistake is named before anything starts
+        config_files.keep_in_mind()
+    asyncio.run(service.run(said))
 
 
 def demo() -> None:
@@ -34,12 +41,12 @@ def demo() -> None:
     from telemetry import plant
     from telemetry.supervisor import demo as demonstration
 
-    said = demonstration.Progress()
+    progress = demonstration.Progress()
     loaded = plant.load()
-    said(
+    progress(
         f"plant: {len(loaded.lines)} lines, {len(loaded.equipment)} devices, {len(loaded.tags)} tags, {len(loaded.alarms)} alarms"
     )
-    asyncio.run(demonstration.run(said, set(loaded.roles)))
+    asyncio.run(demonstration.run(progress, set(loaded.roles)))
 
 
 def engine(
@@ -59,7 +66,7 @@ def engine(
     loaded = plant.load()
     # A device has its connection, and for a moment the one that it is leaving.
     files.allow(2 * len(loaded.equipment) + 500, f"{len(loaded.equipment)} devices")
-    uvloop.run(run_engine(loaded, replaced, typer.echo))
+    uvloop.run(run_engine(loaded, replaced, said))
     lock.release()
 
 
@@ -71,11 +78,13 @@ def historian() -> None:
     from telemetry.historian.stop import Stop
     from telemetry.supervisor.database import database_url as url
 
+    lock = places.Lock("historian", "Another historian")
     stop = Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop.signalled)
     folder = places.closed_folder("journal") / WRITER
-    Historian(folder, url, plant.load(), stop, typer.echo).run()
+    Historian(folder, url, plant.load(), stop, said).run()
+    lock.release()
 
 
 def database_url() -> None:
@@ -85,12 +94,29 @@ def database_url() -> None:
     typer.echo(url())
 
 
+def database_adopt() -> None:
+    """Lets this journal go on behind what the database holds: where the old journal is lost. Not while the service runs."""
+    import time
+
+    from telemetry import places
+    from telemetry.engine.run import WRITER
+    from telemetry.historian.adopt import adopt
+    from telemetry.supervisor.database import at_hand, connected
+
+    locks = [places.Lock(*what) for what in (("service", "The telemetry service"), ("engine", "An engine"))]
+    folder = places.closed_folder("journal") / WRITER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with at_hand(typer.echo) as url, connected(url) as connection:
+        adopt(folder, connection, time.time_ns(), typer.echo)
+    for lock in locks:
+        lock.release()
+
+
 def database_upgrade() -> None:
     """Brings the database to this program's schema; what is there already stays."""
-    import psycopg
-
     from telemetry.historian.upgrade import upgrade
+    from telemetry.supervisor.database import connected
     from telemetry.supervisor.database import database_url as url
 
-    with psycopg.connect(url(), autocommit=True) as connection:
+    with connected(url()) as connection:
         typer.echo(f"The database is at migration {upgrade(connection, typer.echo)}.")

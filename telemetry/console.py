@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from contextlib import suppress
 from importlib.metadata import entry_points
 
 import typer
@@ -30,6 +31,12 @@ def _load(verb: str) -> None:
     wanted = [entry for entry in entries if entry.name == verb] or list(entries)
     for place in sorted({entry.value for entry in wanted}):
         next(entry for entry in wanted if entry.value == place).load()(app)
+
+
+def said(line: str) -> None:
+    """Prints a line of a process that runs on. Where standard output lies on a disk that is full, it is not worth dying for."""
+    with suppress(OSError):
+        typer.echo(line)
 
 
 def main() -> None:

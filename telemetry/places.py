@@ -35,6 +35,13 @@ def closed_folder(name: str) -> Path:
     return folder
 
 
+def archive_folder() -> Path:
+    """Closed days as Parquet files; may be a symbolic link to a larger disk."""
+    folder = data_folder() / "archive"
+    folder.mkdir(mode=0o750, exist_ok=True)
+    return folder
+
+
 def opcua_keys() -> Path:
     """The service's own OPC UA key and certificate, which servers it trusts, and passwords for them."""
     folder = closed_folder("keys") / "opcua"

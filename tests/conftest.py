@@ -131,6 +131,12 @@ def database_url(database_server: EmbeddedDatabase) -> str:
     return _copied(database_server, SCHEMA)
 
 
+@pytest.fixture(scope="module")
+def module_database(database_server: EmbeddedDatabase) -> str:
+    """The address of a database at our newest schema, for all tests of a file that only look at it."""
+    return _copied(database_server, SCHEMA)
+
+
 _numbers = itertools.count(1)
 
 

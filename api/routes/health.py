@@ -10,6 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from psycopg_pool import PoolTimeout
 
 from api.service import Service, TheService
+from telemetry.engine.service_device import REASON
+from telemetry.plant.findings import listed
 from telemetry.sql import query
 
 router = APIRouter(tags=["health"])
@@ -24,9 +26,10 @@ def health() -> dict[str, str]:
 
 @router.get("/ready", responses={503: {"description": "Not ready; the reasons say why."}})
 async def ready(service: TheService) -> Response:
-    """200 when the engine is heard and what it reads is being stored; else 503 with reasons."""
-    reasons = [*_engine(service), *await _database(service)]
-    body = {"ready": not reasons, "reasons": reasons}
+    """200 when the engine is heard and what it reads is being stored; else 503 with reasons. Warnings: what was lost before, or may
+    be lost soon; they do not make it unready."""
+    reasons = [*_engine(service), *_storing(service), *await _database(service)]
+    body = {"ready": not reasons, "reasons": reasons, "warnings": _losses(service)}
     return Response(orjson.dumps(body), 503 if reasons else 200, media_type="application/json")
 
 
@@ -37,10 +40,41 @@ def _engine(service: Service) -> list[str]:
     polled = [layout for layout in mirror.layouts.values() if not layout.record]
     waiting = [layout.device for layout in polled if layout.id not in mirror.frames]
     if waiting:
-        return [f"{len(waiting)} devices have not been scanned yet ({', '.join(sorted(set(waiting))[:3])} ...)."]
+        return [f"Not scanned yet: {listed(sorted(waiting))}."]
     if mirror.snapshot.digest != service.plant.digest:
         return ["Engine and api run with different configurations. Restart the one that is older."]
     return []
+
+
+def _storing(service: Service) -> list[str]:
+    """What the engine knows of journal and historian."""
+    stats, reasons = service.mirror.stats, list[str]()
+    if stats.get("journal_writable") == 0:
+        reasons.append(
+            "The journal cannot be written: its disk is full or broken. Alarms work; free space on the disk of the data folder."
+        )
+    if stats.get("historian_database") == 0:
+        tags = (tag.id for tag in service.plant.tags.values() if tag.spec.figure == REASON)
+        told = next((text for tag in tags if (text := service.mirror.texts.get(tag))), None)
+        reasons.append(f"The historian does not store ({(told or 'its log says why').rstrip('.')}).")
+    return reasons
+
+
+def _losses(service: Service) -> list[str]:
+    stats = service.mirror.stats
+
+    def count(name: str) -> int:
+        value = stats.get(name, 0.0)
+        return 0 if value != value else int(value)
+
+    told = {
+        "records_rejected": "Records that the database refused: {}. Table rejected holds them.",
+        "records_missing": "Records that are in neither journal nor database: {}. Table journal_gap says which.",
+        "bytes_damaged": "Damaged bytes of the journal: {}. Table journal_damage says where.",
+        "frames_thinned": "Frames given up because the disk was full: {}. Events of kind gap say which.",
+        "frames_unwritten": "Frames that found no room on the disk: {}. Events of kind gap say which.",
+    }
+    return [sentence.format(count(name)) for name, sentence in told.items() if count(name)]
 
 
 async def _database(service: Service) -> list[str]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends
 
 from api.problem import PROBLEMS, Refused
 from api.service import Service, TheService, reader
+from api.shapes import iso
 from telemetry.plant.model import Tag
 
 router = APIRouter(tags=["plant"], responses=PROBLEMS, dependencies=[Depends(reader)])
@@ -59,13 +60,13 @@ def plant(service: TheService) -> dict[str, Any]:
 def tags(service: TheService) -> list[dict[str, Any]]:
     """Every tag: what it is, its unit, range and limits."""
     limits = _limits(service)
-    return [_tag(tag, limits) for tag in service.plant.tags.values()]
+    return [_tag(tag, limits, service) for tag in service.plant.tags.values()]
 
 
 @router.get("/tags/{tag}")
 def one_tag(tag: str, service: TheService) -> dict[str, Any]:
     """One tag."""
-    return _tag(known_tag(service, tag), _limits(service))
+    return _tag(known_tag(service, tag), _limits(service), service)
 
 
 def known_tag(service: Service, tag: str) -> Tag:
@@ -91,8 +92,8 @@ def _limits(service: Service) -> dict[str, list[dict[str, Any]]]:
     return limits
 
 
-def _tag(tag: Tag, limits: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    spec = tag.spec
+def _tag(tag: Tag, limits: dict[str, list[dict[str, Any]]], service: Service) -> dict[str, Any]:
+    spec, calibration = tag.spec, service.mirror.calibrations.get(tag.id)
     return {
         "id": tag.id,
         "equipment": tag.equipment,
@@ -106,4 +107,6 @@ def _tag(tag: Tag, limits: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         "polled": tag.polled,
         "writable": spec.writable,
         "limits": limits.get(tag.id, []),
+        "checks": spec.checks.model_dump(exclude_defaults=True),
+        "calibration_due": iso(calibration.past_due_ns) if calibration else None,
     }

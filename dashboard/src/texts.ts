@@ -134,9 +134,13 @@ const reasons: Record<string, [zh: string, en: string]> = {
   BadOutOfRange: ["超量程", "out of range"],
   BadOutOfService: ["停用", "out of service"],
   BadWaitingForInitialData: ["等待首值", "waiting"],
+  BadInvalidTimestamp: ["数据停滞", "stale"],
   BadNoData: ["无数据", "no data"],
   UncertainSensorNotAccurate: ["传感器不准", "sensor inaccurate"],
   UncertainLastUsableValue: ["末次可用值", "last usable value"],
+  UncertainEngineeringUnitsExceeded: ["超出量程", "beyond its range"],
+  UncertainNoCommunicationLastUsableValue: ["数据停滞", "stale"],
+  UncertainSensorCalibration: ["校准无效", "calibration not valid"],
 };
 
 const STORED = "telemetry.language";

@@ -5,11 +5,14 @@ a step dt):  x <- m + (x - m) exp(-dt/T) + s sqrt(1 - exp(-2 dt/T)) n,  n standa
 like to a sensor: it holds its mean, and no two readings are the same.
 """
 
+import time
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from simulators.load.served import Served
 
 STEP_S: Final = 1.0
 
@@ -49,7 +52,8 @@ def name_of(tag: int) -> str:
 
 class Fleet:
     """Arrays over (device, tag): `values` (float64, in the tag's unit), `source_ns` (UTC nanoseconds), `failed` (the sensor reports
-    its failure), `frozen` (value and time stand still). `steps` counts what `step` did; `changes` also what faults changed."""
+    its failure), `frozen` (value and time stand still). `steps` counts what `step` did; `changes` also what faults changed.
+    `served` keeps what was answered, where somebody wants to know."""
 
     def __init__(self, devices: int, tags: int, seed: int) -> None:
         self.names = tuple(name_of(tag) for tag in range(tags))
@@ -70,6 +74,7 @@ class Fleet:
         self.time_ns = 0
         self.steps = 0
         self.changes = 0
+        self.served: Served | None = None
 
     def step(self, time_ns: int) -> None:
         """Moves all values on by `STEP_S`, to `time_ns`."""
@@ -88,6 +93,11 @@ class Fleet:
             self.source_ns[:] = time_ns
         self.steps += 1
         self.changes += 1
+
+    def answered(self, device: int) -> None:
+        """Whoever shows a device tells that its tags, as they are now, went out to a client."""
+        if self.served is not None:
+            self.served.add(time.time_ns(), self.steps, device)
 
     def disturb(self, device: int, failed: NDArray[np.bool_], frozen: NDArray[np.bool_]) -> None:
         """From now on these tags (masks) of the device are failed and frozen, its others are well."""

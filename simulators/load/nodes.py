@@ -102,6 +102,7 @@ class DeviceNodes:
     def results(self, tags: slice, stamps: int) -> bytes:
         """Encoded DataValues of these tags, in order, with the timestamps `stamps`."""
         row, fleet = self.device, self.fleet
+        fleet.answered(row)
         made = self._items.of(row, tags) if stamps == SOURCE else None
         if made is not None:
             return made

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -32,6 +33,7 @@ from simulators.load.fleet import STEP_S, Fleet
 from simulators.load.items import FleetItems
 from simulators.load.nodes import DeviceNodes
 from simulators.load.registers import FleetRegisters, LoadUnit
+from simulators.load.served import Served
 from simulators.load.session import Session
 
 Protocol = Literal["opcua", "modbus"]
@@ -69,9 +71,10 @@ class LoadDevice:
 class LoadPlant:
     """`addresses` are known once the devices are open."""
 
-    def __init__(self, size: Size, seed: int = 1) -> None:
+    def __init__(self, size: Size, seed: int = 1, served: Path | None = None) -> None:
         self.size = size
         self.fleet = Fleet(size.devices, size.tags, seed)
+        self.fleet.served = Served(served) if served is not None else None
         protocols = size.protocols()
         by_protocol = sorted(
             protocols, key=lambda id_: protocols[id_] == "modbus"
@@ -120,6 +123,11 @@ class LoadPlant:
         for device in self.devices.values():
             await device.port.close()
         await self._beacon.port.close()
+        self._flush()
+
+    def _flush(self) -> None:
+        if self.fleet.served is not None:
+            self.fleet.served.flush()
 
     async def run(self) -> None:
         """A step each second, for ever; after a standstill it goes on from there."""
@@ -129,6 +137,7 @@ class LoadPlant:
             due_s = max(due_s + STEP_S, loop.time())
             await asyncio.sleep(due_s - loop.time())
             self.fleet.step(time.time_ns())
+            self._flush()
             for device in [device for device in self.devices.values() if device.faults]:
                 await self._end(device, self._over(device))
 
@@ -226,10 +235,12 @@ class LoadPlant:
 
 
 @asynccontextmanager
-async def load_plant(size: Size, seed: int = 1, faults: Mapping[str, int] | None = None) -> AsyncGenerator[LoadPlant]:
+async def load_plant(
+    size: Size, seed: int = 1, faults: Mapping[str, int] | None = None, served: Path | None = None
+) -> AsyncGenerator[LoadPlant]:
     """The plant, open and running, as long as the block lasts. `faults`: how many devices, from the first on, have which fault from
-    the start."""
-    running = LoadPlant(size, seed)
+    the start. `served`: the file that is told what was answered."""
+    running = LoadPlant(size, seed, served)
     try:
         ids = iter(running.devices)
         for name, number in (faults or {}).items():

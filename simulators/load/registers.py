@@ -21,17 +21,17 @@ class FleetRegisters:
     """The registers of the devices `first` onwards of `fleet`, as bytes by device."""
 
     def __init__(self, fleet: Fleet, first: int) -> None:
-        self._fleet, self._first = fleet, first
+        self.fleet, self._first = fleet, first
         self._made = -1
         self._bytes: list[bytes] = []
 
     def of(self, device: int) -> bytes:
         """All registers of the fleet's device `device`, from address 0, high byte first."""
-        if self._made != self._fleet.changes:
+        if self._made != self.fleet.changes:
             rows = slice(self._first, None)
-            words = words_of(self._fleet.values[rows], self._fleet.failed[rows], self._fleet.resolution)
+            words = words_of(self.fleet.values[rows], self.fleet.failed[rows], self.fleet.resolution)
             self._bytes = [row.tobytes() for row in words]
-            self._made = self._fleet.changes
+            self._made = self.fleet.changes
         return self._bytes[device - self._first]
 
 
@@ -64,4 +64,5 @@ class LoadUnit:
         found = self._registers.of(self._device)[2 * first : 2 * (first + count)]
         if len(found) != 2 * count:
             return exception(request, ILLEGAL_ADDRESS)
+        self._registers.fleet.answered(self._device)
         return bytes((_READ_INPUT, 2 * count)) + found

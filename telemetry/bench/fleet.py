@@ -176,7 +176,7 @@ async def _phase(well: Watched, seconds: float, fleet: Fleet, clock: Clock, say:
     return _Phase(missed, counted, late_ms, grown_mib, fleet.connects - connects, most)
 
 
-def _not_scanned(_device: str, _first_ns: int, _last_ns: int) -> None:
+def _not_scanned(_device: str, _first_ns: int, _last_ns: int, _reason: str) -> None:
     """Slots that were not scanned are counted as missed anyhow: they have no good frame."""
 
 

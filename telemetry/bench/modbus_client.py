@@ -144,7 +144,7 @@ def _equal(device: Device, scan: Scan, raw: np.ndarray[Any, np.dtype[np.float64]
     return len(expected)
 
 
-def _not_scanned(_device: str, _first_ns: int, _last_ns: int) -> None:
+def _not_scanned(_device: str, _first_ns: int, _last_ns: int, _reason: str) -> None:
     """Slots that were not scanned show in the number of scans."""
 
 

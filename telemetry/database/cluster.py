@@ -32,16 +32,18 @@ _SQL: Final = Path(__file__).parents[1] / "sql" / "embedded"
 
 
 class EmbeddedDatabase:
-    """One cluster, with its process. Give `software` to share a folder that lies elsewhere.
+    """One cluster, with its process. Give `software` to share a folder that lies elsewhere; `anew` where the keys are of a
+    database that is to be made again (a restore).
 
     `with EmbeddedDatabase(data_dir, print) as url:` provides, starts and stops it. All calls block and may be made from
     any thread, one at a time; every failure is a DatabaseError that names the remedy.
     """
 
-    def __init__(self, data_dir: Path, progress: Progress, software: Path | None = None) -> None:
+    def __init__(self, data_dir: Path, progress: Progress, software: Path | None = None, *, anew: bool = False) -> None:
         self._data_dir = data_dir
         self._progress = progress
         self._software_folder = software
+        self._anew = anew
         self._account: Account | None = None
         self._place: Place | None = None
         self._software: Software | None = None
@@ -98,6 +100,7 @@ class EmbeddedDatabase:
             return self.url
         place, account = self._settled()
         try:
+            self._has_cluster(place)
             clear_remains(place.cluster)
             port = free_port(remembered_port(place.port))
             while not self._start_on(port, place, account):
@@ -135,7 +138,7 @@ class EmbeddedDatabase:
 
     def _provide_cluster(self, place: Place) -> None:
         _, account = self._settled()
-        if place.cluster.exists():
+        if self._has_cluster(place):
             self._adopt_cluster(place, account)
             return
         free = shutil.disk_usage(place.folder).free
@@ -158,6 +161,19 @@ class EmbeddedDatabase:
         self._run("initdb", [*data, *rules, *safety, "--no-instructions"])
         self._set_superuser_password(place, partial)
         partial.rename(place.cluster)
+
+    def _has_cluster(self, place: Place) -> bool:
+        """Whether the cluster is there. Raises DatabaseError where it was and is no more: an empty one would hide the loss."""
+        if place.cluster.exists():
+            return True
+        if place.owner_password.exists() and not self._anew:
+            raise DatabaseError(
+                f"The database of {place.data_dir} is gone: {place.cluster} is missing, and {place.owner_password} tells that it "
+                "was there.",
+                "Put that folder back (is its disk mounted?), or restore a backup into another data folder. To go on with an "
+                f"empty database, delete {place.owner_password}.",
+            )
+        return False
 
     def _adopt_cluster(self, place: Place, account: Account) -> None:
         owner = place.cluster.stat().st_uid

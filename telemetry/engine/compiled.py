@@ -1,5 +1,6 @@
 """The plant compiled for the core: layouts in order, alarms and interlock causes as arrays of rules, a slice a layout."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from alarms.interlocks import Interlock
 from alarms.limits import EQUAL, HIGH, LOW, NEVER, LimitRules
 from drivers.device import layouts_of
 from drivers.frame import Layout
+from drivers.profile import ProfileTag
 from telemetry.plant.model import Alarm, Plant
 from telemetry.plant.model import Interlock as InterlockRow
 
@@ -18,12 +20,13 @@ _SIDE = {"low": LOW, "high": HIGH, "state": EQUAL, "communication": EQUAL}
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """`layouts` in the core's order; `number` of a layout by its id; `alarms` in the core's order."""
+    """`layouts` in the core's order; `number` of a layout by its id; `alarms` in the core's order; `tags` by their full ids."""
 
     definitions: Definitions
     layouts: tuple[Layout, ...]
     number: dict[int, int]
     alarms: tuple[Alarm, ...]
+    tags: Mapping[str, ProfileTag]
 
 
 @dataclass(slots=True)
@@ -113,7 +116,8 @@ def compiled(plant: Plant) -> Compiled:
             if (found := tuple((tag, slot) for slot, tag in enumerate(layout.tags) if tag in outputs))
         },
     )
-    return Compiled(definitions, layouts, {layout.id: i for i, layout in enumerate(layouts)}, plant.alarms)
+    tags = {tag.id: tag.spec for unit in plant.equipment for tag in unit.tags}
+    return Compiled(definitions, layouts, {layout.id: i for i, layout in enumerate(layouts)}, plant.alarms, tags)
 
 
 def _ns(seconds: float) -> int:

@@ -5,9 +5,9 @@ are asked for at once; then the sync, in a thread; then events go to the feed an
 """
 
 import asyncio
-import logging
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,39 +16,45 @@ from alarms.core import Act, Core, Effect, Event, Input, Outcome, Readings, SetO
 from alarms.limits import NEVER
 from alarms.states import IllegalAct, UnknownTarget
 from drivers.device import Device
-from drivers.fleet import CONNECTS_PER_S
 from drivers.frame import Frame, Scan
 from telemetry.clock import Clock
 from telemetry.engine.compiled import Compiled
+from telemetry.engine.device_words import DeviceWords
+from telemetry.engine.gaps import SECOND, HeldUp
 from telemetry.engine.outputs import OutputWriter
+from telemetry.engine.recorder import Recorder, Written
 from telemetry.engine.state import Published
 from telemetry.feed import messages
 from telemetry.feed.messages import Command, Result
 from telemetry.feed.server import FeedServer
+from telemetry.journal.reserve import Reserve
 from telemetry.journal.writer import Writer
+from telemetry.sensors.calibrations import calibration_of
+from telemetry.sensors.sensors import Sensors
 
-_log = logging.getLogger(__name__)
-CONNECTING_NS: Final = 3_000_000_000
-"""After a start a device is given so long to connect, and as long again as the fleet's pace makes it wait for its turn."""
-MOST_REASONS: Final = 3
-"""Reasons that one outage is given, in log and journal: some sentences hold a number that is another each second."""
 OWN_KINDS: Final = frozenset(
     (
         "act",
         "alarm",
         "annunciator",
+        "calibration",
         "clock",
         "device",
         "device_event",
         "engine",
+        "events_lost",
         "gap",
         "interlock",
+        "journal",
+        "late_data",
         "output",
         "text",
         "write",
     )
 )
 """Events that only the engine itself writes; some are read again at its next start."""
+MOST_MISTAKES: Final = 3
+"""Mistakes of calibrations that are named in one refusal."""
 VERBS: Final = ("acknowledge", "reset", "silence", "test", "reset-interlock")
 
 
@@ -64,18 +70,22 @@ class Engine:
         clock: Clock,
         published: Published,
         feed: FeedServer,
+        reserve: Reserve | None = None,
     ) -> None:
         self.compiled, self.core, self.journal, self.clock = compiled, core, journal, clock
+        self.recorder = Recorder(journal, reserve or Reserve(journal.folder, 1 << 20))
         self.published, self.feed = published, feed
+        self.sensors = Sensors(compiled.layouts, compiled.tags)
+        published.calibrations = self.sensors.calibrations
         self.outputs = {name: OutputWriter(name, device, self.take_outcome) for name, device in devices.items()}
-        self.failures: dict[str, str | None] = dict.fromkeys(devices)
+        self.words = DeviceWords(devices, self.record)
         self.records: dict[int, Frame] = {}
         """The last record that was taken from each counter, by layout; the next start resumes there."""
-        self.findings: dict[str, tuple[str, ...]] = dict.fromkeys(devices, ())
-        self._connecting_ns = CONNECTING_NS + len(devices) * 1_000_000_000 // CONNECTS_PER_S
-        self._reasons: dict[str, set[str]] = {device: set() for device in devices}
+        self.slots: dict[str, dict[int, int]] = {}
+        """By device and layout the last slot that is in the journal."""
+        self._missed: defaultdict[str, HeldUp] = defaultdict(HeldUp)
         self._dirty = asyncio.Event()
-        self._unsynced: list[messages.Event | asyncio.Future[None]] = []
+        self._unsynced: list[messages.Event | asyncio.Future[bool]] = []
         self._timer: asyncio.TimerHandle | None = None
         self._wake_ns = NEVER
 
@@ -83,12 +93,14 @@ class Engine:
 
     def take_scan(self, device: str, scan: Scan) -> None:
         """The frames and texts of one scan, and what the device has to say of itself."""
-        self._device_state(device, scan.failure)
-        self._told_by(device, scan)
-        for frame in scan.frames:
+        self.words.take(device, scan, self.clock.now(), self.published.started_ns)
+        taken = [frame for frame in scan.frames if self._take_frame(frame, scan)]
+        for frame in taken:
             if frame.layout.record:
                 self.records[frame.layout.id] = frame
-            self._take_frame(frame, scan)
+            elif not frame.late:
+                self.slots.setdefault(device, {})[frame.layout.id] = frame.time_ns
+        self._late(device, [frame for frame in taken if frame.late])
         known = self.published.texts
         changed = {tag: value for tag, value in scan.texts.items() if tag not in known or known[tag] != value}
         if changed:
@@ -100,16 +112,34 @@ class Engine:
 
     def take_change(self, device: str, change: Scan) -> None:
         """What changed between two scans, at once. It says nothing of how the device is: its scans do."""
-        change = replace(change, findings=self.findings[device])
+        change = replace(change, findings=self.words.findings[device])
         for frame in change.frames:
             self._take_frame(frame, change)
 
-    def _take_frame(self, frame: Frame, scan: Scan) -> None:
+    def take_missed(self, device: str, first_ns: int, last_ns: int, why: str) -> None:
+        """Slots of a device that were not scanned, and why, unless the machine's clock leapt over them."""
+        before_ns, behind_ns = self.clock.leapt
+        leapt = first_ns <= behind_ns and last_ns >= before_ns - SECOND
+        reason = "clock stepped" if leapt else why
+        for data in self._missed[reason].missed(device, first_ns, last_ns, reason):
+            self.record(self.clock.now(), data)
+
+    def _take_frame(self, frame: Frame, scan: Scan) -> bool:
+        """Whether it is in the journal: with a full disk it is judged and shown all the same."""
         failed = scan.failure is not None
-        self.journal.frame(frame, failed)
+        frame = self.sensors.judged(frame)
+        written = self.recorder.frame(frame, failed)
         values = np.append(frame.values, 1.0 if failed else 0.0)
         self._step(Readings(self.compiled.number[frame.layout.id], values), frame.received_ns)
         self._publish_frame(frame, scan)
+        return written
+
+    def _late(self, device: str, late: list[Frame]) -> None:
+        """Tells whoever used that window that it has changed: one event a scan (and layout)."""
+        for layout in {frame.layout.id: frame.layout for frame in late}.values():
+            times_ns = [frame.time_ns for frame in late if frame.layout.id == layout.id]
+            data = {"device": device, "layout": layout.id, "first_ns": min(times_ns), "last_ns": max(times_ns)}
+            self.record(self.clock.now(), {"kind": "late_data", **data, "records": len(times_ns)})
 
     def take_outcome(self, tag: str, asked: float, held: float | None, reason: str | None, first: bool) -> None:
         """What became of a write; told in the journal when it is done, and at the first of a row of failures."""
@@ -119,16 +149,33 @@ class Engine:
         self._step(Outcome(tag, held, reason), now_ns)
 
     async def execute(self, command: Command) -> Result:
-        """An act of a person: done and on disk before it is answered. A refused act is recorded too."""
+        """An act of a person: done and on disk before it is answered. A refused act is recorded too. What cannot be recorded is
+        not done."""
         now_ns = self.clock.now()
+        try:
+            self._recorded(self.recorder.assure())
+        except OSError as error:
+            refused = (
+                f"Nothing was done, because it cannot be recorded: the journal is not writable ({error.strerror or error}). "
+                "Free space on the disk of the service's data folder, then repeat it."
+            )
+            return Result(id=command.id, refused=refused)
+        result = await self._executed(command, now_ns)
+        if not await self.synced():
+            unsure = "It was done, but it is not certain that its record is on the disk, which fails. Have the disk looked at."
+            return Result(id=command.id, refused=unsure)
+        return result
+
+    async def _executed(self, command: Command, now_ns: int) -> Result:
         if command.verb == "record":
             data = command.data or {}
             if not isinstance(data.get("kind"), str) or data["kind"] in OWN_KINDS:
                 refused = f"Nothing was recorded: {data.get('kind')!r} is no kind of event that others may record."
                 return Result(id=command.id, refused=refused)
             self.record(now_ns, {**data, "person": command.person})
-            await self.synced()
             return Result(id=command.id)
+        if command.verb == "calibrate":
+            return self._calibrate(command, now_ns)
         if command.verb not in VERBS:
             return Result(id=command.id, refused=f"The engine does not know the act {command.verb}.", unknown=True)
         act = Act(command.verb, command.target, command.occurrence, command.person, command.comment)
@@ -144,10 +191,25 @@ class Engine:
             self._step(act, now_ns, said)
         except IllegalAct as refusal:
             self.record(now_ns, {**said, "refused": str(refusal)})
-            await self.synced()
             return Result(id=command.id, refused=str(refusal), unknown=isinstance(refusal, UnknownTarget))
-        await self.synced()
         return Result(id=command.id)
+
+    def _calibrate(self, command: Command, now_ns: int) -> Result:
+        """Enters calibrations, all or none. One that says what is known already is not entered again: an act whose answer got
+        lost may be repeated."""
+        try:
+            rows = (command.data or {})["calibrations"]
+            given = [calibration_of({**row, "person": command.person}) for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            return Result(id=command.id, refused=f"Nothing was entered: {error}")
+        mistakes = self.sensors.mistakes(given, now_ns)
+        if mistakes:
+            return Result(id=command.id, refused=f"Nothing was entered. {' '.join(mistakes[:MOST_MISTAKES])}")
+        new = [one for one in given if not one.says(self.sensors.calibrations.get(one.tag))]
+        for one in new:
+            self.record(now_ns, {"kind": "calibration", **one.data()})
+            self.sensors.calibrate(one)
+        return Result(id=command.id, data={"entered": len(new)})
 
     # ---- the core
 
@@ -188,17 +250,25 @@ class Engine:
     # ---- what comes of it
 
     def record(self, now_ns: int, data: dict[str, Any]) -> None:
-        """Appends an event; it goes to the feed once it is on the disk."""
-        number, _ = self.journal.event(now_ns, data)
-        self._unsynced.append(messages.Event(n=0, number=number, time_ns=now_ns, data=data))
-        self._dirty.set()
+        """Appends an event; it goes to the feed once it is on the disk. One that finds no room waits for it."""
+        self._recorded(self.recorder.event(now_ns, data))
 
-    async def synced(self) -> None:
-        """Until everything recorded so far is on the disk."""
+    def journal_again(self, reserved: bool) -> None:
+        """Once a second: what could not be written is tried again, and told. reserved: as `Recorder.try_again` takes it."""
+        self._recorded(self.recorder.try_again(self.clock.now(), reserved))
+
+    def _recorded(self, written: list[Written]) -> None:
+        for one in written:
+            self._unsynced.append(messages.Event(n=0, number=one.number, time_ns=one.time_ns, data=one.data))
+        if written:
+            self._dirty.set()
+
+    async def synced(self) -> bool:
+        """Until everything recorded so far is on the disk; False where the disk fails."""
         done = asyncio.get_running_loop().create_future()
         self._unsynced.append(done)
         self._dirty.set()
-        await done
+        return await done
 
     async def sync_events(self) -> None:
         """The task that syncs what was recorded, in a thread, and lets it go on from there."""
@@ -206,13 +276,19 @@ class Engine:
             await self._dirty.wait()
             self._dirty.clear()
             waiting, self._unsynced = self._unsynced, []
-            await asyncio.to_thread(self.journal.sync_events)
+            try:
+                await asyncio.to_thread(self.journal.sync_events)
+            except OSError as error:  # told and alarmed; whoever waits for the disk hears that it fails
+                self.recorder.sync_failed(error)
+                safe = False
+            else:
+                safe = True
             for item in waiting:
                 if isinstance(item, messages.Event):
                     item.n = self.feed.next
                     self.feed.publish(item)
                 elif not item.done():
-                    item.set_result(None)
+                    item.set_result(safe)
 
     def _publish_frame(self, frame: Frame, scan: Scan) -> None:
         source = frame.source_ns
@@ -231,43 +307,3 @@ class Engine:
         )
         self.published.frames[frame.layout.id] = message
         self.feed.publish(message)
-
-    def _told_by(self, device: str, scan: Scan) -> None:
-        """Findings when they begin and when they end; what was lost in the device; its own events."""
-        now_ns = self.clock.now()
-        before = self.findings[device]
-        if scan.findings != before and scan.failure is None:  # where nothing was read, what stood before still stands
-            self.findings[device] = scan.findings
-            for finding in scan.findings:
-                if finding not in before:
-                    self.record(now_ns, {"kind": "device", "device": device, "finding": finding, "stands": True})
-                    _log.warning("%s", finding)
-            for finding in before:
-                if finding not in scan.findings:
-                    self.record(now_ns, {"kind": "device", "device": device, "finding": finding, "stands": False})
-        for gap in scan.gaps:
-            self.record(now_ns, {"kind": "gap", "device": device, **asdict(gap)})
-        for event in scan.events:
-            self.record(now_ns, {"kind": "device_event", "device": device, **asdict(event)})
-        if scan.events_lost:
-            self.record(now_ns, {"kind": "device_event", "device": device, "lost": scan.events_lost})
-
-    def _device_state(self, device: str, failure: str | None) -> None:
-        """One line down, one line up, and one where the reason turns out to be another (not connected yet: a wrong password).
-        A device that is still being connected after a start is not down yet."""
-        before = self.failures[device]
-        connecting = self.clock.now() < self.published.started_ns + self._connecting_ns
-        if failure is not None and before is None and connecting:
-            return
-        self.failures[device] = failure
-        reasons = self._reasons[device]
-        if failure is None:
-            if before is None:
-                return
-            reasons.clear()
-        elif failure in reasons or len(reasons) == MOST_REASONS:
-            return
-        else:
-            reasons.add(failure)
-        self.record(self.clock.now(), {"kind": "device", "device": device, "failure": failure})
-        _log.warning("%s", failure if failure else f"{device} answers again")

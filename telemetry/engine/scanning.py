@@ -13,9 +13,9 @@ from drivers.device import Device
 from drivers.frame import Scan, bad_frame
 from drivers.quality import BAD_DEVICE_FAILURE
 from telemetry.clock import Clock
+from telemetry.engine.gaps import HELD_UP, SECOND, STOPPED
 
 _log = logging.getLogger(__name__)
-SECOND: Final = 1_000_000_000
 SPREAD: Final = 0.9
 """Part of the second over which the phases are spread."""
 STEP: Final = SECOND // 100
@@ -70,16 +70,19 @@ async def scan_forever(
     phase_ns: int,
     clock: Clock,
     take: Callable[[str, Scan], None],
-    missed: Callable[[str, int, int], None],
+    missed: Callable[[str, int, int, str], None],
     lateness: TakesLateness,
+    slot: int = -SECOND,
 ) -> None:
-    """Scans one device each second. `missed` is told of slots that were not scanned, as first and last slot in ns."""
-    slot = -SECOND
+    """Scans one device each second. `missed` is told of slots behind `slot` that were not scanned, as first and last one in ns, and
+    why: until the first scan the engine still counts as stopped."""
+    why = STOPPED
     while True:
         now = clock.now()
         last, slot = slot, next_slot(now, phase_ns, slot)
         if last >= 0 and slot > last + SECOND:
-            missed(name, last + SECOND, slot - SECOND)
+            missed(name, last + SECOND, slot - SECOND, why)
+        why = HELD_UP
         await asyncio.sleep(max(0, slot + phase_ns - now) / 1e9)
         lateness.add((clock.now() - slot - phase_ns) / 1e6)
         take(name, await _guarded(name, device, slot, clock))

@@ -1,5 +1,6 @@
 """What the engine shows of itself on the feed: the newest frames, alarms that stand, annunciators, interlocks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -8,6 +9,7 @@ from alarms.core import Core
 from telemetry.engine.compiled import Compiled
 from telemetry.feed import messages
 from telemetry.feed.server import FeedServer
+from telemetry.sensors.calibrations import Calibration
 
 
 @dataclass(slots=True)
@@ -21,6 +23,7 @@ class Published:
     frames: dict[int, messages.Frame] = field(default_factory=dict[int, messages.Frame])
     texts: dict[str, str | None] = field(default_factory=dict[str, str | None])
     stats: dict[str, float] = field(default_factory=dict[str, float])
+    calibrations: Mapping[str, Calibration] = field(default_factory=dict[str, Calibration])
     _areas: list[messages.AreaInfo] = field(default_factory=list[messages.AreaInfo])
     _interlocks: list[messages.InterlockInfo] = field(default_factory=list[messages.InterlockInfo])
 
@@ -53,6 +56,7 @@ class Published:
             areas=area_infos(core, now_ns),
             interlocks=interlock_infos(core),
             stats=self.stats,
+            calibrations=[one.data() for one in self.calibrations.values()],
         )
 
 

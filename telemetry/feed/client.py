@@ -12,6 +12,7 @@ import msgspec
 
 from telemetry.feed import messages
 from telemetry.feed.messages import Command, FromEngine, Result, packed, read_from_engine
+from telemetry.sensors.calibrations import Calibration, calibration_of
 
 _log = logging.getLogger(__name__)
 ANSWER_S: Final = 5.0
@@ -37,6 +38,7 @@ class Mirror:
         self.areas: list[messages.AreaInfo] = []
         self.interlocks: list[messages.InterlockInfo] = []
         self.stats: dict[str, float] = {}
+        self.calibrations: dict[str, Calibration] = {}
         self.number = 0
         self.connects = 0
         self.listeners: list[Callable[[FromEngine], None]] = []
@@ -101,6 +103,9 @@ class Mirror:
                 self.texts = dict(message.texts)
                 self.alarms = {alarm.id: alarm for alarm in message.alarms}
                 self.areas, self.interlocks, self.stats = message.areas, message.interlocks, message.stats
+                self.calibrations = {}
+                for data in message.calibrations:
+                    self._calibrated(calibration_of(data))
             case messages.Frame():
                 self.frames[message.layout] = message
             case messages.Texts():
@@ -118,10 +123,15 @@ class Mirror:
             case messages.Beat():
                 self.stats = message.stats
             case messages.Event():
-                pass
+                if message.data.get("kind") == "calibration":
+                    self._calibrated(calibration_of(message.data))
         self.number = message.n
         for listener in self.listeners:
             listener(message)
+
+    def _calibrated(self, one: Calibration) -> None:
+        if one.replaces(self.calibrations.get(one.tag)):
+            self.calibrations[one.tag] = one
 
     async def send(self, command: Command) -> Result:
         """Sends an act and waits until it is done and on disk, or refused. Raises EngineAway."""

@@ -127,6 +127,8 @@ class Snapshot(Message):
     areas: list[AreaInfo]
     interlocks: list[InterlockInfo]
     stats: dict[str, float]
+    calibrations: list[dict[str, Any]] = []
+    """The newest one of each tag, as in the events of that kind."""
 
 
 class Command(Message):

@@ -2,124 +2,122 @@
 
 The format (PostgreSQL manual, COPY, binary): per row the number of fields (int16), per field its length (int32, -1 is NULL)
 and its bytes; all big endian. An array is: dimensions, a flag for NULLs, the element's type, length, lower bound, then the
-elements as fields. Rows of one layout without NULLs are equal in form, so a block of them is one structured array.
+elements as fields. Rows of one layout and form are equal in size but for their NULLs, so a block of them is one structured
+array, out of which the bytes are cut that a NULL has not.
 """
 
-import struct
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.frame import Frame
+from telemetry.journal.block import Block
 
 SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 END: Final = b"\xff\xff"
 _FLOAT8, _INT4, _TIMESTAMPTZ = 701, 23, 1184
-_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01, from which PostgreSQL counts
-_NULL: Final = struct.pack(">i", -1)
+EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01, from which PostgreSQL counts
+_ARRAY_HEAD: Final = 20
+_FIELDS: Final = 7
 
 
-def encode(frames: Sequence[Frame]) -> bytes:
-    """The COPY stream (signature, rows, end) of `frames` for frame(time, layout, received, late, source, quality, values)."""
-    plain: dict[tuple[int, bool], list[Frame]] = defaultdict(list)
-    rows: list[bytes] = [SIGNATURE]
-    for frame in frames:
-        stamps = _stamps(frame)
-        if frame.quality is None and (stamps is None or len(stamps) == 1):
-            plain[(frame.layout.id, stamps is not None)].append(frame)
-        else:
-            rows.append(_row(frame))
-    rows.extend(_block(group, sourced) for (_, sourced), group in plain.items())
-    rows.append(END)
-    return b"".join(rows)
+def encoded(blocks: Sequence[Block]) -> Iterator[bytes]:
+    """The COPY stream (signature, rows, end) of `blocks` for frame(time, layout, received, late, source, quality, values), in
+    portions: the database takes one in while the next is made."""
+    yield SIGNATURE
+    for block in blocks:
+        yield from _rows(block)
+    yield END
 
 
-def _stamps(frame: Frame) -> NDArray[np.int64] | None:
-    """The source times to store: none where the device gave none (0), one where all are the same, else one each."""
-    source_ns = frame.source_ns
-    if source_ns is None or not source_ns.any():
-        return None
-    return source_ns[:1] if (source_ns == source_ns[0]).all() else source_ns
+def _rows(block: Block) -> list[bytes]:
+    """The rows of a block; where only some of its frames have a source time, those and the others apart."""
+    source = block.source_ns
+    if source is None:
+        return [_block(block, None, slice(None))]
+    stamped = source.any(axis=1)
+    if stamped.all():
+        return [_block(block, source, slice(None))]
+    return [_block(block, source[stamped], stamped), _block(block, None, ~stamped)]
 
 
-def _microseconds(ns: Any) -> Any:
-    return ns // 1000 - _EPOCH_US
-
-
-def _block(frames: list[Frame], sourced: bool) -> bytes:
-    """Rows of one layout, all values Good, one source time for all or none."""
-    n = len(frames[0].values)
-    source = [("source_length", ">i4"), ("source_head", ">i4", (5,)), ("source_item", ">i4"), ("source", ">i8")]
-    form = np.dtype(
-        [
-            ("fields", ">i2"),
-            ("time_length", ">i4"), ("time", ">i8"),
-            ("layout_length", ">i4"), ("layout", ">i8"),
-            ("received_length", ">i4"), ("received", ">i8"),
-            ("late_length", ">i4"), ("late", "i1"),
-            *(source if sourced else [("source_length", ">i4")]),
-            ("quality_length", ">i4"),
-            ("values_length", ">i4"), ("values_head", ">i4", (5,)),
-            ("values", np.dtype([("length", ">i4"), ("value", ">f8")]), (n,)),
-        ]
-    )  # fmt: skip
-    rows = np.zeros(len(frames), form)
-    rows["fields"] = 7
+def _block(block: Block, source: NDArray[np.int64] | None, chosen: Any) -> bytes:
+    """The rows `chosen`, whose source times are `source`."""
+    values = block.values[chosen]
+    quality = None if block.quality is None else block.quality[chosen]
+    k, n = values.shape
+    rows = np.zeros(k, _form(n, 0 if source is None else source.shape[1], quality is not None))
+    rows["fields"] = _FIELDS
     for name in ("time_length", "layout_length", "received_length"):
         rows[name] = 8
-    rows["time"] = _microseconds(np.array([f.time_ns for f in frames], np.int64))
-    rows["layout"] = frames[0].layout.id
-    rows["received"] = _microseconds(np.array([f.received_ns for f in frames], np.int64))
-    rows["late_length"] = 1
-    rows["late"] = np.array([f.late for f in frames], np.int8)
-    rows["source_length"] = -1
-    if sourced:
-        rows["source_length"], rows["source_head"], rows["source_item"] = 32, [1, 0, _TIMESTAMPTZ, 1, 1], 8
-        rows["source"] = _microseconds(
-            np.array([f.source_ns[0] if f.source_ns is not None else 0 for f in frames], np.int64)
-        )
-    rows["quality_length"] = -1
-    rows["values_length"] = 20 + 12 * n
-    rows["values_head"] = [1, 0, _FLOAT8, n, 1]
-    rows["values"]["length"] = 8
-    rows["values"]["value"] = np.array([f.values for f in frames])
-    return rows.tobytes()
+    rows["time"] = _microseconds(block.time_ns[chosen])
+    rows["layout"] = block.layout.id
+    rows["received"] = _microseconds(block.received_ns[chosen])
+    rows["late_length"], rows["late"] = 1, block.late
+    absent: list[tuple[str, NDArray[np.bool_]]] = []
+    rows["source_length"] = rows["quality_length"] = -1
+    if source is not None:
+        absent.append(("source", _put(rows, "source", _TIMESTAMPTZ, _microseconds(source), source == 0)))
+    if quality is not None:
+        _put(rows, "quality", _INT4, quality, None)
+    absent.append(("values", _put(rows, "values", _FLOAT8, values, np.isnan(values))))
+    if not any(null.any() for _, null in absent):
+        return rows.tobytes()
+    keep = np.ones((k, rows.dtype.itemsize), np.bool_)
+    for name, null in absent:
+        width = rows.dtype[name].itemsize // null.shape[1]
+        at = _offset(rows.dtype, name)
+        cells = keep[:, at : at + rows.dtype[name].itemsize].reshape(k, null.shape[1], width)
+        cells[null, 4:] = False
+    return rows.view(np.uint8).reshape(k, -1)[keep].tobytes()
 
 
-def _row(frame: Frame) -> bytes:
-    """Any one row."""
-    times = struct.pack(
-        ">hiqiqiqib",
-        7,
-        8,
-        _microseconds(frame.time_ns),
-        8,
-        frame.layout.id,
-        8,
-        _microseconds(frame.received_ns),
-        1,
-        frame.late,
-    )
-    source = quality = _NULL
-    stamps = _stamps(frame)
-    if stamps is not None:
-        source = _array(_TIMESTAMPTZ, ">i8", _microseconds(stamps), stamps == 0)
-    if frame.quality is not None:
-        quality = _array(_INT4, ">i4", frame.quality, np.zeros(len(frame.quality), np.bool_))
-    return times + source + quality + _array(_FLOAT8, ">f8", frame.values, np.isnan(frame.values))
-
-
-def _array(kind: int, dtype: str, items: NDArray[Any], null: NDArray[np.bool_]) -> bytes:
-    width = np.dtype(dtype).itemsize
-    form = np.dtype([("length", ">i4"), ("item", dtype)])
-    cells = np.empty(len(items), form)
-    cells["length"] = np.where(null, -1, width)
+def _put(
+    rows: NDArray[Any], name: str, kind: int, items: NDArray[Any], null: NDArray[np.bool_] | None
+) -> NDArray[np.bool_]:
+    """Fills the array column `name`; gives the mask of what is NULL in it."""
+    cells = rows[name]
+    width = cells.dtype["item"].itemsize
+    nulls = np.zeros(items.shape, np.bool_) if null is None else null
+    cells["length"] = np.where(nulls, -1, width) if nulls.any() else width
     cells["item"] = items
-    matrix = cells.view(np.uint8).reshape(len(items), 4 + width)
-    keep = np.ones(matrix.shape, np.bool_)
-    keep[null, 4:] = False
-    body = struct.pack(">iiiii", 1, int(null.any()), kind, len(items), 1) + matrix[keep].tobytes()
-    return struct.pack(">i", len(body)) + body
+    count = nulls.sum(axis=1)
+    rows[f"{name}_length"] = _ARRAY_HEAD + (4 + width) * items.shape[1] - width * count
+    rows[f"{name}_head"] = [1, 0, kind, items.shape[1], 1]
+    rows[f"{name}_head"][:, 1] = count > 0
+    return nulls
+
+
+@lru_cache(maxsize=256)
+def _form(n: int, stamps: int, qualities: bool) -> np.dtype[Any]:
+    """A row of `n` values without NULLs, with so many source times, with or without qualities."""
+    columns: list[Any] = [
+        ("fields", ">i2"),
+        ("time_length", ">i4"), ("time", ">i8"),
+        ("layout_length", ">i4"), ("layout", ">i8"),
+        ("received_length", ">i4"), ("received", ">i8"),
+        ("late_length", ">i4"), ("late", "i1"),
+        *_array("source", ">i8", stamps),
+        *_array("quality", ">i4", n if qualities else 0),
+        *_array("values", ">f8", n),
+    ]  # fmt: skip
+    return np.dtype(columns)
+
+
+def _array(name: str, item: str, count: int) -> list[Any]:
+    length = (f"{name}_length", ">i4")
+    if not count:
+        return [length]
+    cell = np.dtype([("length", ">i4"), ("item", item)])
+    return [length, (f"{name}_head", ">i4", (5,)), (name, cell, (count,))]
+
+
+def _offset(form: np.dtype[Any], name: str) -> int:
+    fields: Any = form.fields
+    return int(fields[name][1])
+
+
+def _microseconds(ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    return ns // 1000 - EPOCH_US

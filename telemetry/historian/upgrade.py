@@ -5,6 +5,7 @@ from collections.abc import Callable
 import psycopg
 
 from telemetry.errors import Refusal
+from telemetry.historian.columnstore import enable_columnstore
 from telemetry.sql import migrations, query
 
 
@@ -26,6 +27,7 @@ def upgrade(connection: psycopg.Connection[tuple[object, ...]], said: Callable[[
                 said(f"database: migration {number}, {name}")
                 _apply(connection, text)
                 connection.execute(query("migration done"), (number, name))
+        enable_columnstore(connection, said)
     return known[-1][0]
 
 

@@ -1,6 +1,7 @@
 """Follows one stream of a journal from a given number, across segments, past damage, while it is being written."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,10 @@ class Damage:
 
 
 def segments(folder: Path, stream: form.StreamName) -> list[tuple[int, Path]]:
-    """The segments of a stream, by first number."""
-    return sorted((int(p.stem.rsplit("-", 1)[1]), p) for p in folder.glob(f"{stream}-*.journal"))
+    """The segments of a stream, by first number. A file of another name (a copy that somebody made) is none."""
+    named = re.compile(rf"{stream}-([0-9]{{16,}})\.journal")
+    found = ((named.fullmatch(path.name), path) for path in folder.glob(f"{stream}-*.journal"))
+    return sorted((int(name[1]), path) for name, path in found if name)
 
 
 class Reader:
@@ -37,6 +40,7 @@ class Reader:
         self._path: Path | None = None
         self._data = b""
         self._start = 0  # offset of _data in the segment
+        self._thinned_from: int | None = None
 
     def segment_header(self) -> form.Segment:
         """The header of the segment that holds the next record. Raises Damaged, or FileNotFoundError where there is none."""
@@ -48,6 +52,21 @@ class Reader:
         """All records that are there now."""
         while batch := self.read():
             yield from batch
+
+    def segment(self) -> Iterator[form.Record]:
+        """The records of the segment in which the next record lies, to its end."""
+        path = None
+        while batch := self.read():
+            if path not in (None, self._path):
+                return
+            path = self._path
+            yield from batch
+
+    @property
+    def thinned_from(self) -> int | None:
+        """The first number of the segment that the last records came from, where that one was thinned: numbers that are missing
+        from there on were given up, those before it were not. None where it was not thinned."""
+        return self._thinned_from
 
     def read(self, most_bytes: int = _CHUNK) -> list[form.Record]:
         """The next records, about `most_bytes` of them; empty where there is nothing new yet."""
@@ -90,6 +109,11 @@ class Reader:
         self.close()
         self._file, self._path = os.open(path, os.O_RDONLY), path
         self._data, self._start = b"", form.SEGMENT.size
+        try:
+            head = form.unpack_segment(os.pread(self._file, form.SEGMENT.size, 0))
+            self._thinned_from = head.first if head.thinned else None
+        except form.Damaged:  # or not written yet; its records tell their numbers themselves
+            self._thinned_from = None
 
     def _next_segment(self) -> bool:
         """At the end of this segment: goes on to the one behind it, if there is one. A torn record at the end stays behind."""
@@ -124,7 +148,7 @@ class Reader:
         view, at = memoryview(self._data), 0
         while True:
             try:
-                record = form.unpack_record(view, at)
+                record = form.unpack_record(view, at, self._start)
             except form.Damaged as error:
                 skipped = self._data.find(form.RECORD_MAGIC, at + 1)
                 if skipped < 0:
@@ -134,12 +158,10 @@ class Reader:
                 continue
             if record is None:
                 break
-            at = record.end
+            at = record.end - self._start
             if record.number > self.number:
                 self.number = record.number
-                found.append(
-                    form.Record(record.kind, record.number, record.order, record.time_ns, record.body, self._start + at)
-                )
+                found.append(record)
             elif record.kind == form.LAYOUT:
                 found.append(record)  # told again by each segment: known before its frames, wherever reading begins
         self._data, self._start = self._data[at:], self._start + at

@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 import typer
 
+from telemetry.config_files import folder
 from telemetry.errors import Refusal
 from telemetry.plant.connect import Answer, address_book, ask, chosen
 from telemetry.plant.findings import Mistake
 from telemetry.plant.form import schemas
-from telemetry.plant.load import ConfigError, Survey, folder, survey
+from telemetry.plant.load import ConfigError, Survey, survey
 from telemetry.plant.model import Plant
 from telemetry.plant.parse import FOLDERS, SINGLES
 

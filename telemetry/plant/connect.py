@@ -46,7 +46,8 @@ def chosen(plant: Plant, names: Iterable[str]) -> tuple[Equipment, ...]:
     for name in wanted:
         if name not in plant.by_id:
             raise Refusal(f"There is no device {name}.", nearest(name, plant.by_id))
-    return tuple(plant.by_id[name] for name in dict.fromkeys(wanted)) or plant.equipment
+    units = tuple(plant.by_id[name] for name in dict.fromkeys(wanted)) or plant.equipment
+    return tuple(unit for unit in units if unit.profile.protocol != "service")  # that is we ourselves
 
 
 def address_book(file: Path | None) -> dict[str, str]:

@@ -1,11 +1,10 @@
 """Reads the config folder into a Plant, or raises ConfigError with every mistake at once."""
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from telemetry.config_files import digest, folder
 from telemetry.errors import Refusal
 from telemetry.plant.check import check
 from telemetry.plant.document import Document
@@ -30,23 +29,6 @@ class Survey:
     plant: Plant
     mistakes: tuple[Mistake, ...]
     warnings: tuple[Mistake, ...]
-
-
-def folder() -> Path:
-    """The config folder: TELEMETRY_CONFIG, else ``config`` beside the installed packages' source, else ``config`` here."""
-    given = os.environ.get("TELEMETRY_CONFIG")
-    if given:
-        return Path(given)
-    beside = Path(__file__).resolve().parents[2] / "config"
-    return beside if beside.is_dir() else Path("config")
-
-
-def digest(root: Path) -> str:
-    """SHA-256 over the names and bytes of all YAML files below `root`."""
-    total = hashlib.sha256()
-    for file in sorted(root.rglob("*.yaml")):
-        total.update(str(file.relative_to(root)).encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return total.hexdigest()
 
 
 def survey(root: Path | None = None, instead: Mapping[str, Document] | None = None) -> Survey:

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field
 
 from drivers.opcua.security import Security
 from drivers.profile import Profile, ProfileTag, Text
-from telemetry.plant.schema import AlarmEntry, AnnunciatorEntry, Grade, InterlockEntry, Mode, RoomState, Site
+from telemetry.plant.schema import (
+    AlarmEntry,
+    AnnunciatorEntry,
+    Grade,
+    InterlockEntry,
+    JournalEntry,
+    Mode,
+    Retention,
+    RoomState,
+    Site,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,8 @@ class Plant:
     roles: Mapping[str, tuple[str, ...]]
     profiles: Mapping[str, Profile]
     digest: str
+    journal: JournalEntry = field(default_factory=JournalEntry)
+    retention: Retention = field(default_factory=Retention)
     tags: Mapping[str, Tag] = field(init=False)
     by_id: Mapping[str, Equipment] = field(init=False)
 

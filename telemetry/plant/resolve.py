@@ -81,6 +81,8 @@ class _Resolver:
             roles=self.files.roles[0].roles if self.files.roles else {},
             profiles=self.profiles,
             digest=digest,
+            journal=self.files.plant[0].journal if self.files.plant else schema.JournalEntry(),
+            retention=self.files.plant[0].retention if self.files.plant else schema.Retention(),
         )
 
     def _area(self, area: schema.AreaFile, document: Document) -> None:

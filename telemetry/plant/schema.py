@@ -11,9 +11,9 @@ roles.yaml            what each role may do                        RoleFile
 requirements.yaml     what the user asked for, numbered            RequirementFile
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.opcua.security import Security
 from drivers.profile import Strict, Text
@@ -37,9 +37,79 @@ class Site(Strict):
     timezone: str
 
 
+class JournalEntry(Strict):
+    """How long and with how much room the engine's journal is kept (docs/journal.md).
+
+    keep_hours: frames that are stored stay so long all the same, to refill a database that was restored from a backup. low_gb: with
+    less free on its disk, what is stored goes at once; with less than a quarter of it the oldest frames that are not stored are
+    thinned. reserve_mb: kept allocated, and given free for events when the disk is full.
+    """
+
+    keep_hours: Annotated[float, Field(ge=0, le=24 * 90)] = 2.0
+    low_gb: Annotated[float, Field(gt=0)] = 2.0
+    reserve_mb: Annotated[int, Field(ge=1, le=10_000)] = 64
+
+    @model_validator(mode="after")
+    def _room_before_the_reserve(self) -> Self:
+        if self.low_gb * 1000 < 4 * self.reserve_mb:
+            raise ValueError(
+                f"there is no time between low_gb {self.low_gb:g} and the reserve of {self.reserve_mb} MB; let low_gb be"
+                f" {4 * self.reserve_mb / 1000:g} or more, or make the reserve smaller"
+            )
+        return self
+
+
+class ClassRetention(Strict):
+    """raw_days: how long the second-by-second data stay in the database, where SQL reaches them; keep_days: in the archive."""
+
+    raw_days: Annotated[int, Field(ge=2)]
+    keep_days: Annotated[int, Field(ge=2)]
+
+
+class Retention(Strict):
+    """What is kept for how long, by retention class (of a device's profile). Events are kept with gmp.
+
+    minimum_days: what the law asks of gmp data, which no setting undercuts. archive_after_days: how long after its end a day is
+    written to the archive; data that come later make an addendum. minutes_days: how long the minutes of all readings stay in the
+    database; the hours stay for ever.
+    """
+
+    minimum_days: Annotated[int, Field(ge=1)] = 3650
+    gmp: ClassRetention = ClassRetention(raw_days=90, keep_days=3650)
+    diagnostic: ClassRetention = ClassRetention(raw_days=30, keep_days=365)
+    archive_after_days: Annotated[int, Field(ge=1, le=365)] = 2
+    minutes_days: Annotated[int, Field(ge=2)] = 400
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        if self.gmp.keep_days < self.minimum_days:
+            raise ValueError(
+                f"data of class gmp would be deleted after keep_days {self.gmp.keep_days}, and the law asks for minimum_days"
+                f" {self.minimum_days}; let keep_days be {self.minimum_days} or more"
+            )
+        for name, kept in (("gmp", self.gmp), ("diagnostic", self.diagnostic)):
+            if kept.keep_days < kept.raw_days:
+                raise ValueError(
+                    f"keep_days {kept.keep_days} of {name} is less than its raw_days {kept.raw_days}; the archive is kept at least"
+                    " as long as the database"
+                )
+            if kept.raw_days <= self.archive_after_days:
+                raise ValueError(
+                    f"raw_days {kept.raw_days} of {name} would drop a day before it is archived; let it be"
+                    f" {self.archive_after_days + 1} or more (archive_after_days is {self.archive_after_days})"
+                )
+        if self.minutes_days < self.gmp.raw_days:
+            raise ValueError(
+                f"minutes_days {self.minutes_days} would drop minutes before the readings that they are of; let it be"
+                f" {self.gmp.raw_days} or more (raw_days of gmp)"
+            )
+        return self
+
+
 class PlantFile(Strict):
     site: Site
-    retention_days: Annotated[int, Field(ge=1)] = 3650
+    journal: JournalEntry = JournalEntry()
+    retention: Retention = Retention()
 
 
 class RoomEntry(Strict):

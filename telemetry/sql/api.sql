@@ -14,19 +14,14 @@ where (%(start)s::timestamptz is null or time >= %(start)s)
   and (%(kind)s::text is null or kind = %(kind)s)
 order by time desc, number desc limit %(limit)s;
 
--- name: readings
-select time, tag, value, quality, reason, unit, source_time, received_time
-from reading where tag = %(tag)s and time >= %(start)s and time < %(end)s order by time;
-
--- name: readings in buckets
-select
-    time_bucket(%(width)s, time) as time, %(tag)s as tag,
-    avg(value) as value, min(value) as min, max(value) as max,
-    count(value) as count, count(*) filter (where quality <> 'Good') as not_good,
-    case when count(*) filter (where quality = 'Bad') > 0 then 'Bad'
-         when count(*) filter (where quality = 'Uncertain') > 0 then 'Uncertain' else 'Good' end as quality,
-    min(unit) as unit
-from reading where tag = %(tag)s and time >= %(start)s and time < %(end)s group by 1 order by 1;
-
 -- name: historian age
 select extract(epoch from now() - max(moved))::double precision as age_s from journal_position where stream = 'frames';
+
+-- name: bound statements
+-- Compiling a question of many chunks takes ten times as long as answering it (30 days of minutes: 980 ms against 170).
+select set_config('statement_timeout', '60s', false), set_config('jit', 'off', false);
+
+-- name: look at every table
+-- A connection learns of all chunks at its first question; nobody shall wait for that.
+select (select 1 from frame where layout = 0 limit 1), (select 1 from frame_diagnostic where layout = 0 limit 1),
+    (select 1 from rollup_1m where layout = 0 limit 1), (select 1 from rollup_1h where layout = 0 limit 1);

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,9 +12,14 @@ from typing import Final
 
 _PR_SET_PDEATHSIG: Final = 1
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
-NICENESS: Final = 5
+NICENESS: Final = 10
+"""Of all but the engine: it gets nine times their share where all want the processor, also while it starts."""
 STOP_S: Final = 8.0
+FIRST_WAIT_S: Final = 0.2
 LONGEST_WAIT_S: Final = 5.0
+ENGINE_WAIT_S: Final = 1.0
+"""As long at most is waited for the engine: with its start, no kill may cost more than 5 s of readings, however many there are."""
+ENDED_WELL: Final = "ended with exit status 0"
 QUICK_S: Final = 10.0
 """A child that ends sooner than this after its start is waited for longer each time."""
 
@@ -30,18 +36,25 @@ class Child:
 
     async def run(self) -> None:
         """Keeps it running until `stop`."""
-        wait_s = 0.2
+        wait_s = 0.0
         while not self._stopping:
             began = time.monotonic()
-            self.process = await self._start()
-            code = await self.process.wait()
+            ended = await self._ran()
             if self._stopping:
                 break
-            if time.monotonic() - began > QUICK_S:
-                wait_s = 0.2
-            self.said(f"{self.name} ended with {_meaning(code)}; starting it again in {wait_s:.1f} s")
+            wait_s = wait_after(time.monotonic() - began, wait_s, LONGEST_WAIT_S if self.niced else ENGINE_WAIT_S)
+            self.said(f"{self.name} {ended}; starting it again in {wait_s:.1f} s")
             await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+
+    async def _ran(self) -> str:
+        """Runs it to its end; how that was, in words. A machine that is out of memory or processes starts none: what runs already
+        goes on."""
+        try:
+            self.process = await self._start()
+        except (OSError, subprocess.SubprocessError) as error:
+            return f"cannot be started ({error})"
+        code = await self.process.wait()
+        return f"ended with {meaning(code)}" if code else ENDED_WELL
 
     async def _start(self) -> asyncio.subprocess.Process:
         self.starts += 1
@@ -75,5 +88,10 @@ class Child:
             await process.wait()
 
 
-def _meaning(code: int) -> str:
+def wait_after(ran_s: float, before_s: float, longest_s: float) -> float:
+    """Seconds until a child that ran for `ran_s` is started again, where `before_s` was waited the last time (0: none yet)."""
+    return FIRST_WAIT_S if ran_s > QUICK_S or not before_s else min(before_s * 2, longest_s)
+
+
+def meaning(code: int) -> str:
     return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"

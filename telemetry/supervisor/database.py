@@ -3,19 +3,48 @@
 import asyncio
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Final
+
+import psycopg
 
 from telemetry import places
 from telemetry.database import DatabaseError, EmbeddedDatabase, stored_url
+from telemetry.errors import Refusal
 
 WATCH_S: Final = 0.5
 RETRY_S: Final = 5.0
+CONNECT_S: Final = 10
 
 
 def database_url() -> str:
     """TELEMETRY_DATABASE_URL, else the embedded database as it was last started. Raises DatabaseError where there is none yet."""
     return os.environ.get("TELEMETRY_DATABASE_URL") or stored_url(places.data_folder())
+
+
+@contextmanager
+def at_hand(said: Callable[[str], None]) -> Generator[str]:
+    """The database's address while the service does not run: the embedded one is started for as long."""
+    given = os.environ.get("TELEMETRY_DATABASE_URL")
+    if given:
+        yield given
+        return
+    with EmbeddedDatabase(places.data_folder(), said) as url:
+        yield url
+
+
+@contextmanager
+def connected(url: str) -> Generator[psycopg.Connection[tuple[object, ...]]]:
+    """A connection of a verb of the console. Raises Refusal where the database is away, or goes away."""
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_S) as connection:
+            yield connection
+    except psycopg.OperationalError as error:
+        raise Refusal(
+            f"The database cannot be used ({str(error).strip().splitlines()[0]}).",
+            "Start the service (telemetry run) or the server that TELEMETRY_DATABASE_URL names, and try again.",
+        ) from error
 
 
 class DatabaseKeeper:

@@ -13,6 +13,7 @@ from typing import Final
 import typer
 
 from telemetry import places
+from telemetry.console import said as told
 from telemetry.errors import Refusal
 from telemetry.people import users
 from telemetry.supervisor import service
@@ -37,7 +38,7 @@ class Progress:
         self.began = time.monotonic()
 
     def __call__(self, line: str) -> None:
-        typer.echo(f"{time.monotonic() - self.began:6.1f} s  {line}")
+        told(f"{time.monotonic() - self.began:6.1f} s  {line}")
 
 
 async def run(said: Callable[[str], None], roles: set[str]) -> None:

@@ -3,12 +3,16 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from telemetry import places
 from telemetry.supervisor.child import Child
 from telemetry.supervisor.database import DatabaseKeeper
+from telemetry.supervisor.regular import Regular
 
 Said = Callable[[str], None]
+ARCHIVE_FIRST_S: Final = 600.0
+ARCHIVE_EVERY_S: Final = 3600.0
 
 
 async def run(
@@ -33,6 +37,7 @@ async def run(
         "historian": Child("historian", ("historian",), said, niced=True),
         "api": Child("api", api, said, niced=True),
     }
+    archiving = Regular("archive", ("archive", "--due"), said, ARCHIVE_FIRST_S, ARCHIVE_EVERY_S)
     try:
         async with asyncio.TaskGroup() as tasks:
             kept = tasks.create_task(keeper.run())
@@ -44,6 +49,7 @@ async def run(
                 helping.append(tasks.create_task(children["engine"].run()))
                 await keeper.running.wait()
                 helping.extend(tasks.create_task(children[name].run()) for name in ("historian", "api"))
+                helping.append(tasks.create_task(archiving.run()))
                 if when_up is not None:
                     await when_up(stop)
 
@@ -55,6 +61,7 @@ async def run(
             await ended
             starting.cancel()
             said("stopping")
+            await archiving.stop()
             for name in ("api", "engine", "historian"):
                 await children[name].stop()
             if first is not None:

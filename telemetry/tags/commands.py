@@ -5,9 +5,10 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from telemetry.config_files import folder
 from telemetry.errors import Refusal
 from telemetry.plant.findings import Mistake, nearest
-from telemetry.plant.load import ConfigError, folder, load
+from telemetry.plant.load import ConfigError, load
 from telemetry.tags.cells import Cell
 from telemetry.tags.columns import columns
 from telemetry.tags.csv_files import csv_bytes, csv_sheet, csv_text

@@ -37,7 +37,13 @@ def csv_bytes(rows: Iterable[Sequence[Cell]]) -> bytes:
 
 
 def csv_sheet(content: bytes, file: str, encoding: str | None = None) -> Sheet:
-    """The table in `content`; `file` is its name in sentences. Raises Refusal for what is no CSV of a known encoding."""
+    """The table of tags in `content`, as `csv_rows` reads it."""
+    return filled(file, None, csv_rows(content, file, encoding))
+
+
+def csv_rows(content: bytes, file: str, encoding: str | None = None) -> list[list[Cell]]:
+    """All rows in `content`, empty ones too; `file` is its name in sentences. Raises Refusal for what is no CSV of a known
+    encoding."""
     text, found = _decoded(content, file, encoding)
     hint = _HINT.match(text)
     text = text[hint.end() :] if hint else text
@@ -47,7 +53,7 @@ def csv_sheet(content: bytes, file: str, encoding: str | None = None) -> Sheet:
         rows = [*above, *csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)]
     except csv.Error as error:
         raise Refusal(f"{file} is not readable as CSV: {error}.", "Save it again from the spreadsheet.") from error
-    return filled(file, None, ([_read(cell, found == _CHINESE) for cell in row] for row in rows))
+    return [[_read(cell, found == _CHINESE) for cell in row] for row in rows]
 
 
 def _guarded(cell: Cell) -> Cell:

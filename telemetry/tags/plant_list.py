@@ -60,7 +60,7 @@ def _address(tag: ProfileTag) -> str:
         return f"{register.table} {register.address}{bit} {register.type} {register.order}"
     if record is not None:
         return f"record {record.field}" + (f" channel {record.channel}" if record.channel else "")
-    return tag.node or ""
+    return tag.node or tag.figure or ""
 
 
 def _limit(alarm: Alarm) -> str:

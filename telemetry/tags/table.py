@@ -19,7 +19,7 @@ from telemetry.tags.sheet import Sheet, letters
 _TIMES: Final = Column(COUNT, (COUNT,), "number")
 _GROUP: Final = Column(GROUP, (GROUP,), "number")
 _NAME: Final = Column(TAG, (TAG,), "text")
-_ADDRESSES: Final = {"node": "opcua", "register": "modbus"}
+_ADDRESSES: Final = {"node": "opcua", "register": "modbus", "figure": "service"}
 """Which part of a tag says where it lies, by protocol."""
 
 

@@ -16,8 +16,9 @@ from telemetry.tags.xlsx_files import xlsx_bytes
 
 CONFIG = Path(__file__).parents[2] / "config"
 PROFILES = load(CONFIG).profiles
-NODE = letters(rows_of(PROFILES["isolator-opcua"])[0].index("node") - 1)
-"""The column of the nodes where no tag is repeated."""
+SMALL = load(Path(__file__).parents[1] / "cases" / "config" / "base").profiles["isolator-small"]
+NODE = letters(rows_of(SMALL)[0].index("node") + 1)
+"""The column of the nodes in the table of the small isolator."""
 Change = Callable[[list[list[Cell]]], Any]
 
 

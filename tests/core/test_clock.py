@@ -118,3 +118,11 @@ def test_after_a_backward_step_it_meets_the_wall_in_twenty_times_the_step(back_n
     monotonic_ns += back_ns * 20 + 20
     assert clock.read(WALL + monotonic_ns + wall_off_ns, monotonic_ns) == WALL + monotonic_ns + wall_off_ns
     assert clock.behind_ns == 0
+
+
+def test_the_newest_leap_is_remembered_as_the_times_before_and_after_it() -> None:
+    clock = Clock.start(WALL, 0)
+    clock.read(WALL + SECOND, SECOND)
+    assert clock.leapt == (0, 0)
+    clock.read(WALL + 10 * SECOND, 2 * SECOND)
+    assert clock.leapt == (WALL + 2 * SECOND, WALL + 10 * SECOND)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from drivers.frame import LARGEST_LAYOUT
+from telemetry.config_files import digest
 from telemetry.plant import ConfigError, Plant, load, survey
-from telemetry.plant.load import digest
 from telemetry.plant.permissions import ADMINISTRATION
 
 CONFIG = Path(__file__).parents[2] / "config"

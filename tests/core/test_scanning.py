@@ -91,9 +91,11 @@ class Recorder:
         return value
 
 
-async def scanned(readings: list[int]) -> tuple[list[int], list[tuple[int, int]], list[str], dict[str, float]]:
-    """Slots scanned until the clock has no more readings; what was missed; what was taken; the lateness."""
-    device, missed, taken, lateness = Recorder(), list[tuple[int, int]](), list[str](), Lateness()
+async def scanned(
+    readings: list[int], slot: int = -SECOND
+) -> tuple[list[int], list[tuple[int, int, str]], list[str], dict[str, float]]:
+    """Slots scanned, behind `slot`, until the clock has no more readings; what was missed; what was taken; the lateness."""
+    device, missed, taken, lateness = Recorder(), list[tuple[int, int, str]](), list[str](), Lateness()
     with pytest.raises(RuntimeError, match="StopIteration"):
         await scan_forever(
             "dev",
@@ -101,8 +103,9 @@ async def scanned(readings: list[int]) -> tuple[list[int], list[tuple[int, int]]
             100,
             Scripted(readings),
             lambda name, scan: taken.append(f"{name} {int(scan.failure or 0) - START}"),
-            lambda _, first, last: missed.append((first - START, last - START)),
+            lambda _, first, last, why: missed.append((first - START, last - START, why)),
             lateness,
+            slot,
         )
     return device.slots, missed, taken, lateness.take()
 
@@ -123,7 +126,16 @@ async def test_each_second_is_scanned_once_and_handed_on() -> None:
 async def test_seconds_in_which_the_process_was_held_up_are_told_as_missed() -> None:
     slots, missed, _, _ = await scanned([99, 100, 4 * SECOND + 99, 4 * SECOND + 100, 5 * SECOND + 99, 5 * SECOND + 100])
     assert slots == [0, 4 * SECOND, 5 * SECOND]
-    assert missed == [(SECOND, 3 * SECOND)]
+    assert missed == [(SECOND, 3 * SECOND, "engine held up")]
+
+
+async def test_until_its_first_scan_the_engine_counts_as_stopped() -> None:
+    """The start itself took two seconds more than was thought when its gap was told."""
+    slots, missed, _, _ = await scanned(
+        [2 * SECOND + 99, 2 * SECOND + 100, 4 * SECOND + 99, 4 * SECOND + 100], START - SECOND
+    )
+    assert slots == [2 * SECOND, 4 * SECOND]
+    assert missed == [(0, SECOND, "engine stopped"), (3 * SECOND, 3 * SECOND, "engine held up")]
 
 
 class Broken(Recorder):

@@ -102,7 +102,7 @@ class Life:
     def save(self) -> None:
         """A checkpoint, of which a copy is kept by its order."""
         path, order = self.folder / "checkpoint", self.journal.order
-        checkpoint.save(path, self.core, order, self.journal.event_number, self.now_ns, {})
+        checkpoint.save(path, checkpoint.take(self.core, order, self.journal.event_number, self.now_ns, {}))
         self.checkpoints[order] = path.with_name(f"{self.folder.name}-{order}.checkpoint")
         self.checkpoints[order].write_bytes(path.read_bytes())
 

@@ -37,7 +37,7 @@ def life(tmp_path: Path) -> Life:
 
 
 def saved(life: Life, path: Path, texts: dict[str, str | None] | None = None) -> Path:
-    checkpoint.save(path, life.core, 70, 30, life.now_ns, texts or {})
+    checkpoint.save(path, checkpoint.take(life.core, 70, 30, life.now_ns, texts or {}))
     return path
 
 
@@ -52,10 +52,38 @@ def test_all_of_the_state_comes_back(life: Life, tmp_path: Path) -> None:
     texts = {"L01-ISO.firmware": "1.0", "L01-ISO.serial": None}
     core = blank()
     told = checkpoint.restore(saved(life, tmp_path / "checkpoint", texts), core)
-    assert told == {"order": 70, "number": 30, "time_ns": life.now_ns, "texts": texts, "records": {}}
+    assert told == {
+        "order": 70,
+        "number": 30,
+        "time_ns": life.now_ns,
+        "texts": texts,
+        "records": {},
+        "sensors": {},
+        "slots": {},
+    }
     assert state(core) == before
     assert core.limits.unknown_ns.tolist() == life.core.limits.unknown_ns.tolist()
     assert core.wake_ns <= START_NS, "what was due is looked at with the first step"
+
+
+def test_its_time_is_that_of_the_state_and_not_of_the_writing(life: Life, tmp_path: Path) -> None:
+    path, written_later = tmp_path / "checkpoint", tmp_path / "segment"
+    taken = checkpoint.take(life.core, 70, 30, life.now_ns, {})
+    life.frame(1, [-50.0, 1.0, 0.0, 0.0, 0.0])
+    written_later.touch()
+    checkpoint.save(path, taken)
+    assert path.stat().st_mtime < written_later.stat().st_mtime
+    core = blank()
+    assert checkpoint.restore(path, core) is not None
+    assert state(core) != state(life.core), "what came after it was taken is not in it"
+
+
+def test_slots_of_a_device_that_are_not_by_layout_yet_are_understood(life: Life, tmp_path: Path) -> None:
+    path, slots = tmp_path / "checkpoint", {"A": {-7: 2, 9: 1}}
+    for last, expected in ((slots, slots), ({"A": 5}, {"A": {0: 5}})):
+        checkpoint.save(path, checkpoint.take(life.core, 1, 1, START_NS, {}, slots=last))
+        told = checkpoint.restore(path, blank())
+        assert told is not None and told["slots"] == expected
 
 
 def test_without_a_file_there_is_none(tmp_path: Path) -> None:
@@ -72,7 +100,7 @@ def test_a_damaged_file_is_none_and_changes_nothing(
     path = tmp_path_factory.getbasetemp() / "damaged checkpoint"
     core = blank()
     core.states.raise_(0, 1.0, START_NS)
-    checkpoint.save(path, core, 1, 1, START_NS, {})
+    checkpoint.save(path, checkpoint.take(core, 1, 1, START_NS, {}))
     content = bytearray(path.read_bytes())
     if data.draw(st.booleans(), "torn"):
         del content[data.draw(st.integers(0, len(content) - 1)) :]
@@ -147,7 +175,7 @@ def test_a_changed_configuration_keeps_what_it_can_by_name(life: Life, tmp_path:
 
     # An alarm that is new begins normal.
     old = tmp_path / "old"
-    checkpoint.save(old, core, 1, 1, START_NS, {})
+    checkpoint.save(old, checkpoint.take(core, 1, 1, START_NS, {}))
     whole = blank()
     assert checkpoint.restore(old, whole) is not None
     assert whole.states.letter(whole.number["L01-ISO.pressure.high"]) == "A"

@@ -16,6 +16,7 @@ from drivers.frame import Frame, Scan, bad_frame
 from telemetry import places
 from telemetry.clock import Clock
 from telemetry.engine.engine import OWN_KINDS, Engine
+from telemetry.engine.gaps import HELD_UP, STOPPED
 from telemetry.engine.replay import restore
 from telemetry.engine.state import Published
 from telemetry.feed.messages import Command
@@ -115,7 +116,7 @@ async def test_a_change_says_nothing_of_how_its_device_is(engine: Engine) -> Non
     engine.take_scan(ISOLATOR, Scan((frame,), findings=("its clock is wrong",)))
     engine.take_scan(ISOLATOR, Scan((bad_frame(layout, now_ns, now_ns),), failure="it is gone"))
     engine.take_change(ISOLATOR, Scan((frame,)))
-    assert engine.failures[ISOLATOR] == "it is gone"
+    assert engine.words.failures[ISOLATOR] == "it is gone"
     assert engine.published.frames[layout.id].findings == ["its clock is wrong"]
 
 
@@ -135,7 +136,7 @@ async def test_an_outage_tells_each_reason_once_and_not_without_end(engine: Engi
         "it reads 3",
     ):
         failed(reason)
-    assert engine.failures[ISOLATOR] == "it reads 3", "the newest stands, told or not"
+    assert engine.words.failures[ISOLATOR] == "it reads 3", "the newest stands, told or not"
     failed(None)
     failed("wrong password")
     await engine.synced()
@@ -181,3 +182,47 @@ async def test_an_engine_that_is_killed_begins_where_it_was(engine: Engine) -> N
     assert again.core.states.occurrence[0] == 2
     scan(again, -30.0)
     assert journaled(again, "alarm")[-1]["occurrence"] == 3
+
+
+async def test_seconds_that_the_clock_leapt_over_are_told_from_those_in_which_it_was_held_up(engine: Engine) -> None:
+    second = 10**9
+    engine.clock.leapt = (100 * second + 5, 160 * second + 5)
+    engine.take_missed(ISOLATOR, 101 * second, 160 * second, HELD_UP)
+    engine.take_missed(ISOLATOR, 200 * second, 202 * second, HELD_UP)
+    engine.take_missed(ISOLATOR, 202 * second, 202 * second, STOPPED)
+    assert [(gap["device"], gap["reason"]) for gap in journaled(engine, "gap")] == [
+        (ISOLATOR, "clock stepped"),
+        (ISOLATOR, "engine held up"),
+        (ISOLATOR, "engine stopped"),
+    ]
+
+
+async def test_an_act_that_cannot_be_recorded_is_not_done(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan(engine, -10.0)
+    before = state(engine.core)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(engine.journal, "assure_event", full)
+    for command in (acknowledge(1), Command(id=8, verb="record", data={"kind": "note"}), Command(id=9, verb="explode")):
+        refused = await engine.execute(command)
+        assert refused.refused is not None and "No space left on device" in refused.refused
+    assert state(engine.core) == before
+    assert journaled(engine, "act") == journaled(engine, "note") == []
+    monkeypatch.undo()
+    assert (await engine.execute(acknowledge(1))).refused is None
+
+
+async def test_a_disk_that_does_not_sync_is_said_to_who_waits_for_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise OSError(5, "Input/output error")
+
+    scan(engine, -10.0)
+    monkeypatch.setattr(engine.journal, "sync_events", broken)
+    answer = await engine.execute(acknowledge(1))
+    assert answer.refused is not None and "It was done, but it is not certain" in answer.refused
+    assert engine.recorder.reason == "Input/output error"
+    assert state(engine.core)["letters"][0] == "C"

@@ -59,7 +59,9 @@ async def test_no_record_is_lost_or_doubled_over_restarts(
                     journal.frame(frame, False)
                 if saved:
                     path = folder / "checkpoint"
-                    checkpoint.save(path, core, journal.order, journal.event_number, NOW_NS, {}, watch.records[-1:])
+                    checkpoint.save(
+                        path, checkpoint.take(core, journal.order, journal.event_number, NOW_NS, {}, watch.records[-1:])
+                    )
             journal.close()
     first = made - 9 if machine is Lighthouse else 1  # of a counter that was never asked before only the newest is ours
     assert minutes(taken(folder)) == list(range(first, made + 1))
@@ -72,7 +74,9 @@ def test_the_record_known_after_a_start_is_the_one_behind_the_checkpoint(tmp_pat
     journal = Writer(tmp_path, WRITER)
     journal.frame(records[0], False)
     path = tmp_path / "checkpoint"
-    checkpoint.save(path, Core(plan.definitions), journal.order, journal.event_number, NOW_NS, {}, records[:1])
+    checkpoint.save(
+        path, checkpoint.take(Core(plan.definitions), journal.order, journal.event_number, NOW_NS, {}, records[:1])
+    )
     known = resumed(tmp_path, plan)
     assert known is not None and known.time_ns == 60 * 10**9 and known.layout == layout
     journal.frame(records[1], False)

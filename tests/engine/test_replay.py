@@ -1,15 +1,19 @@
 """After a crash at any record the core stands where it stood, and exactly what the journal does not tell is told."""
 
+import gc
 import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alarms.core import Core
-from telemetry.engine.replay import restore
+from alarms.core import Core, Input, Readings
+from drivers.frame import Frame
+from telemetry.engine.gaps import SECOND
+from telemetry.engine.replay import frames_after, restore
 from telemetry.journal import format as form
 from telemetry.journal import writer as writing
 from telemetry.journal.reader import segments
@@ -222,3 +226,67 @@ def test_an_empty_folder_is_a_first_start(tmp_path: Path) -> None:
     restored = restore(tmp_path, core, small_plant().number)
     assert (restored.last_ns, restored.texts, restored.untold) == (0, {}, [])
     assert state(core) == state(Core(small_plant().definitions))
+
+
+def test_the_slots_of_each_layout_come_back(life: Life) -> None:
+    life.frame(0, [0.0] * len(life.plan.layouts[0].tags))
+    before_ns = life.now_ns // SECOND * SECOND
+    isolator(life, 40.0, passed_ms=2000)
+    slots = restore(life.folder, Core(small_plant().definitions), small_plant().number).slots
+    first, second = life.plan.layouts[:2]
+    assert slots[first.device][first.id] == before_ns
+    assert slots[second.device][second.id] == before_ns + 2 * SECOND
+
+
+def test_a_start_reads_the_end_of_a_long_journal_only(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "SEGMENT_BYTES", 1)
+    for _ in range(400):
+        isolator(life, 40.0)
+    opened, real = list[Path](), Path.open
+
+    def seen(path: Path, *given: Any, **named: Any) -> Any:
+        opened.append(path)
+        return real(path, *given, **named)
+
+    monkeypatch.setattr(Path, "open", seen)
+    after = [record.order for record, _ in frames_after(life.folder, life.journal.order - 5)]
+    assert len(segments(life.folder, "frames")) == 400
+    assert len(after) == 3 and after[-1] == life.journal.order
+    assert len(opened) <= 4
+    assert len(list(frames_after(life.folder, 0))) == 400
+
+
+def test_instead_of_a_damaged_checkpoint_the_one_before_counts(life: Life, tmp_path: Path) -> None:
+    for pressure in (40.0, NAN, NAN, 70.0):
+        isolator(life, pressure)
+    life.save()
+    assert life.act("silence", "W1")  # no event tells for how long, so without a checkpoint it would be forgotten
+    isolator(life, -10.0)
+    life.save()
+    isolator(life, 40.0)
+    (life.folder / "checkpoint").write_bytes(b"damaged")
+    core = Core(life.plan.definitions)
+    restored = restore(life.folder, core, life.plan.number)
+    assert state(core) == state(life.core) and restored.untold == []
+    assert 0 < restored.order < life.journal.order, "what is older is not read"
+
+
+def life_frame(life: Life) -> Frame:
+    """A frame of the isolator in which nothing happens."""
+    life.pass_time(1000)
+    slot_ns = life.now_ns // SECOND * SECOND
+    return Frame(life.plan.layouts[1], slot_ns, life.now_ns, np.array([40.0, 1.0, 0.0, 0.0, 0.0]))
+
+
+def test_a_replay_holds_no_journal_in_memory(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(50):
+        life.journal.frame(life_frame(life), failed=False)
+    held, real = list[int](), Core.step
+
+    def counted(core: Core, given: Input, now_ns: int) -> Any:
+        held.append(sum(isinstance(one, Readings) for one in gc.get_objects()))
+        return real(core, given, now_ns)
+
+    monkeypatch.setattr(Core, "step", counted)
+    restore(life.folder, Core(life.plan.definitions), life.plan.number)
+    assert len(held) == 50 and 1 <= max(held) <= 3

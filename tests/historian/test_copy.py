@@ -18,6 +18,8 @@ from drivers.quality import BAD, NAMES, class_of
 from telemetry import plant
 from telemetry.historian import copy
 from telemetry.historian.store import Connection, tell_plant
+from telemetry.journal import format as form
+from telemetry.journal.block import blocks
 from telemetry.sql import query
 from tests.historian.journals import COUNTER, ISOLATOR, LATER, NOON, SECOND, frames, good_frame
 
@@ -37,7 +39,8 @@ def connection(database_url: str) -> Iterator[Connection]:
     with psycopg.connect(database_url) as opened:
         for layout in (ISOLATOR, COUNTER):
             tags = list(layout.tags)
-            opened.execute(query("add layout"), (layout.id, layout.device, layout.record, tags))
+            told = {"id": layout.id, "device": layout.device, "record": layout.record, "tags": tags, "class": "gmp"}
+            opened.execute(query("add layout"), told)
             opened.execute(query("add layout tags"), (layout.id, tags))
         opened.cursor().executemany(query("tell reason"), list(NAMES.items()))
         opened.commit()
@@ -65,7 +68,14 @@ def codes(frame: Frame) -> list[int]:
 
 def stored(connection: Connection, given_frames: Sequence[Frame]) -> None:
     with connection.cursor().copy(query("copy frames")) as out:
-        out.write(copy.encode(given_frames))
+        for portion in copy.encoded(blocks(packed(given_frames), {x.id: x for x in (ISOLATOR, COUNTER)})):
+            out.write(portion)
+
+
+def packed(given_frames: Sequence[Frame]) -> list[form.Record]:
+    """As they lie in a journal."""
+    each = enumerate(given_frames, 1)
+    return [form.Record(form.FRAME, i, i, f.received_ns, form.pack_frame(f, failed=False)) for i, f in each]
 
 
 def rows(connection: Connection, question: str, *more: Any) -> list[tuple[Any, ...]]:

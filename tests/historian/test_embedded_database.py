@@ -98,6 +98,21 @@ def test_serves_timescaledb_to_a_role_that_is_no_superuser(database: EmbeddedDat
     assert row == (17, "off", "on", "on", "UTC", "127.0.0.1", 1)
 
 
+def test_its_log_has_no_error_of_a_job_that_belongs_to_another_edition(
+    database: EmbeddedDatabase, data_dir: Path
+) -> None:
+    database.start()
+    with psycopg.connect(database.superuser_url, dbname="telemetry") as connection:
+        jobs = connection.execute(
+            "select bool_or(j.scheduled), count(s.job_id) from _timescaledb_config.bgw_job j"
+            " left join _timescaledb_internal.bgw_job_stat s on s.job_id = j.id"
+            " where j.proc_name = 'policy_job_stat_history_retention'"
+        ).fetchone()
+    assert jobs == (False, 0), "it is there, not scheduled, and never ran"
+    logs = [file.read_text(encoding="utf-8") for file in find_place(data_dir).cluster.glob("log/*.log")]
+    assert logs and not [line for log in logs for line in log.splitlines() if "apache" in line]
+
+
 def test_a_warm_start_reuses_all_and_takes_less_than_3_s(database: EmbeddedDatabase) -> None:
     first = database.start()
     database.stop()
@@ -213,6 +228,23 @@ def test_lost_keys_are_made_anew(database: EmbeddedDatabase, data_dir: Path) -> 
     second = database.start()
     assert second != first
     assert kept_value(second) == 12.5
+
+
+def test_a_database_that_vanished_is_never_replaced_by_an_empty_one(database: EmbeddedDatabase, data_dir: Path) -> None:
+    place = find_place(data_dir)
+    aside = place.folder / "aside"
+    database.start()
+    place.cluster.rename(aside)
+    process = database.process
+    assert process is not None
+    process.kill()
+    process.wait(DEADLINE_S)
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match=f"{place.cluster} is missing.*delete {place.owner_password}"):
+            database.start()
+    assert not place.cluster.exists()
+    aside.rename(place.cluster)
+    assert kept_value(database.start()) == 12.5
 
 
 def test_software_that_was_moved_is_aimed_again(open_folder: Path, software: Path) -> None:

@@ -23,6 +23,7 @@ from telemetry.historian.stop import Stop
 from telemetry.historian.store import Store
 from telemetry.journal import writer as writing
 from telemetry.journal.reader import segments
+from telemetry.journal.status import told
 from telemetry.journal.writer import Writer
 from tests.historian.journals import NOON, SECOND, WRITER, frames_of, good_frame, read, until, written
 
@@ -56,7 +57,7 @@ def asked(url: str, question: str) -> list[Any]:
 
 
 def positions(url: str) -> dict[str, int]:
-    return dict(asked(url, "select stream, number from journal_position"))
+    return dict(asked(url, "select stream, number from journal_position where stream <> 'rollups'"))
 
 
 def last_numbers(folder: Path) -> dict[str, int]:
@@ -261,7 +262,19 @@ def test_the_verb_historian_stores_the_plants_journal_until_told_to_stop(
     environment = {**os.environ, "TELEMETRY_DATABASE_URL": database_url, "TELEMETRY_CONFIG": str(BASE)}
     with subprocess.Popen([sys.executable, "-m", "telemetry", "historian"], env=environment, cwd=ROOT) as historian:
         until(lambda: positions(database_url) == last_numbers(folder), "everything is stored")
+        command = [sys.executable, "-m", "telemetry", "historian"]
+        second = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
+        )
+        assert second.returncode == 1
+        assert (
+            f"Another historian already runs on the data folder {own_data_folder} (process {historian.pid})."
+            in second.stderr
+        )
         historian.send_signal(signal.SIGTERM)
         assert historian.wait(10) == 0
     assert_stored_once(database_url, folder)
-    assert (folder / "stored").read_text() == f"{last_numbers(folder)['frames']}\n"
+    status = told(folder)
+    assert status is not None and status.database
+    assert {"frames": status.frames, "events": status.events} == last_numbers(folder)
+    assert (status.rejected, status.damaged, status.gaps) == (0, 0, 0)

@@ -236,3 +236,52 @@ def test_a_sync_in_its_thread_survives_a_new_segment(tmp_path: Path, monkeypatch
     writer.close()
     assert failed == []
     assert len(segments(tmp_path, "frames")) == 2
+
+
+def test_appending_waits_for_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "SEGMENT_BYTES", 1)
+    writer = written(tmp_path, events=2, frames=2)
+    held = threading.Event()
+    asked, synced, named = list[int](), list[int](), list[int]()
+    real = os.fdatasync, os.fsync
+
+    def slow(file: int) -> None:
+        asked.append(os.fstat(file).st_ino)
+        assert held.wait(20), "appending goes on meanwhile"
+        real[0](file)
+        synced.append(os.fstat(file).st_ino)
+
+    def named_too(file: int) -> None:
+        real[1](file)
+        named.append(os.fstat(file).st_ino)
+
+    monkeypatch.setattr(writing.os, "fdatasync", slow)
+    monkeypatch.setattr(writing.os, "fsync", named_too)
+    threads = [threading.Thread(target=sync) for sync in (writer.sync_events, writer.sync_frames)]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(asked) == 2, "both are at the disk")
+    for second in range(2, 6):  # each is a new segment
+        writer.event(NOON, {"kind": "act", "n": second})
+        writer.frame(good_frame(second), failed=False)
+    assert synced == [] and all(thread.is_alive() for thread in threads)
+    held.set()
+    for thread in threads:
+        thread.join(20)
+    writer.sync_events()
+    writer.sync_frames()
+    files = [path for stream in ("events", "frames") for _, path in segments(tmp_path, stream)]
+    assert len(files) == 12 and set(synced) == {path.stat().st_ino for path in files}
+    assert named.count(tmp_path.stat().st_ino) == len(named) >= 2
+    writer.close()
+    assert numbers(read(tmp_path, "events")) == list(range(1, 7))
+
+
+def test_a_writer_that_is_never_synced_keeps_few_files_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "SEGMENT_BYTES", 1)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    writer = written(tmp_path, frames=3 * writing.MOST_LEFT)
+    assert len(segments(tmp_path, "frames")) == 3 * writing.MOST_LEFT
+    assert len(list(Path("/proc/self/fd").iterdir())) - before <= writing.MOST_LEFT + 2
+    writer.close()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before

@@ -32,7 +32,7 @@ from tests.historian.journals import (
 
 @pytest.mark.parametrize("stream", ["events", "frames"])
 @pytest.mark.parametrize("segment_bytes", [1, 1 << 26], ids=["first of its segment", "behind others"])
-def test_a_record_torn_at_any_byte_is_cut_off(
+def test_a_record_torn_at_any_byte_is_cut_off_and_its_number_is_not_used_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: form.StreamName, segment_bytes: int
 ) -> None:
     whole = tmp_path / "whole"
@@ -62,7 +62,8 @@ def test_a_record_torn_at_any_byte_is_cut_off(
         again.frame(good_frame(9), failed=False)
         found, damage = read_all(torn, stream)
         assert damage == [], size
-        assert numbers(found) == list(range(1, len(found) + 1)), size
+        begun = size > max(last, form.SEGMENT.size, *(r.end for r in before if r.number >= first))
+        assert numbers(found) == [n + (begun and n > len(before)) for n in range(1, len(found) + 1)], size
         assert [r.body for r in found[: len(before)]] == [r.body for r in before], size
         assert len(found) == len(before) + (1 if stream == "events" else 2), size
         assert broken_at(torn) is None, size
@@ -121,6 +122,17 @@ def test_damage_anywhere_costs_what_it_hit_and_is_told(
             assert any(one.offset <= at < one.offset + one.size + form.RECORD.size for at in changed)
 
 
+def test_damage_is_told_by_its_place_in_the_file(tmp_path: Path) -> None:
+    written(tmp_path, events=3).close()
+    path, good = last_file(tmp_path, "events"), read(tmp_path, "events")
+    content = bytearray(path.read_bytes())
+    content[good[1].end - 1] ^= 1
+    path.write_bytes(content)
+    _, (damage,) = read_all(tmp_path, "events")
+    assert (damage.offset, damage.size) == (good[0].end, good[1].end - good[0].end)
+    assert damage.reason == f"the record at byte {good[0].end} does not match its checksum"
+
+
 @pytest.mark.parametrize("length", [0, 1, 39, 41, 500, 5000, form.LARGEST_BODY, form.LARGEST_BODY + 1, 2**32 - 1])
 def test_a_wrong_length_hides_nothing_behind_it(tmp_path: Path, length: int) -> None:
     writer = written(tmp_path, frames=10)
@@ -146,7 +158,7 @@ def test_a_writer_goes_on_behind_a_damaged_end(tmp_path: Path) -> None:
     again.event(NOON, {"kind": "act", "n": 5})
     again.frame(good_frame(5), failed=False)
     events, damage = read_all(tmp_path, "events")
-    assert numbers(events) == [1, 2, 3, 4, 5, 6]
+    assert numbers(events) == [1, 2, 3, 4, 5, 7], "a record may have been there: its number is not used again"
     assert [one.size for one in damage] == [300]
     assert broken_at(tmp_path) is None
     found = frames_of(read(tmp_path, "frames"))
@@ -198,3 +210,68 @@ def test_a_record_too_large_to_be_read_is_not_written(tmp_path: Path) -> None:
         writer.event(NOON, {"kind": "act", "comment": "x" * form.LARGEST_BODY})
     writer.event(NOON, {"kind": "act"})
     assert numbers(read(tmp_path, "events")) == [1, 2]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_flipped_byte_costs_one_record_and_never_its_number(data: st.DataObject) -> None:
+    """The writer starts again behind the damage: what it appends never bears a number that a reader may have seen."""
+    stream = data.draw(st.sampled_from(["events", "frames"]))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(folder, events=8, frames=8).close()
+        path = last_file(folder, stream)
+        good = {record.number: record.body for record in read(folder, stream)}
+        content = bytearray(path.read_bytes())
+        hit = data.draw(st.integers(form.SEGMENT.size, len(content) - 1))
+        content[hit] ^= data.draw(st.integers(1, 255))
+        path.write_bytes(content)
+        again = Writer(folder, WRITER)
+        again.event(NOON, {"kind": "engine"})
+        again.frame(good_frame(99), failed=False)
+        again.close()
+        found = {record.number: record.body for record in read(folder, stream)}
+        kept = {number: body for number, body in found.items() if number <= max(good)}
+        assert kept.items() <= good.items(), "no record is another one than it was"
+        assert len(good) - len(kept) == 1
+        fresh = 1 if stream == "events" else 2
+        assert len(found) == len(kept) + fresh
+        assert max(found) == max(good) + fresh, "the numbers behind go on without a hole"
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_a_cut_anywhere_loses_what_lies_behind_it_and_no_number_comes_twice(data: st.DataObject) -> None:
+    stream = data.draw(st.sampled_from(["events", "frames"]))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        written(folder, events=8, frames=8).close()
+        good = {record.number: record for record in read(folder, stream)}
+        path = last_file(folder, stream)
+        size = data.draw(st.integers(0, path.stat().st_size - 1))
+        with path.open("r+b") as file:
+            file.truncate(size)
+        again = Writer(folder, WRITER)
+        again.begin_behind(0, max(good) if stream == "events" else 0, max(good) if stream == "frames" else 0)
+        again.event(NOON, {"kind": "engine"})
+        again.frame(good_frame(99), failed=False)
+        again.close()
+        found = {record.number: record.body for record in read(folder, stream)}
+        left = {number: record.body for number, record in good.items() if record.end <= size}
+        assert {n: body for n, body in found.items() if n <= max(good)} == left, "as far as the database had seen it"
+        assert len(found) == len(left) + (1 if stream == "events" else 2)
+
+
+@pytest.mark.parametrize(
+    "name", ["frames-0000000000000001 (copy).journal", "frames-backup.journal", "frames-1.journal"]
+)
+def test_a_file_that_somebody_put_there_is_no_segment(tmp_path: Path, name: str) -> None:
+    written(tmp_path, frames=3).close()
+    before = read(tmp_path, "frames")
+    (path,) = segments(tmp_path, "frames")
+    (tmp_path / name).write_bytes(b"not ours")
+    assert segments(tmp_path, "frames") == [path]
+    assert read(tmp_path, "frames") == before
+    writer = Writer(tmp_path, WRITER)
+    assert writer.frame_number == before[-1].number
+    writer.close()

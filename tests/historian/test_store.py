@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from drivers.frame import Frame, Layout
-from telemetry.historian.store import Connection, NotOurs, Store
+from telemetry import plant
+from telemetry.historian.store import Connection, NotOurs, Store, tell_plant
 from telemetry.journal import format as form
 from telemetry.journal import writer as writing
 from telemetry.journal.writer import Writer
@@ -28,6 +29,7 @@ from tests.historian.journals import (
     written,
 )
 
+BASE = Path(__file__).parents[1] / "cases" / "config" / "base"
 LAYOUTS = {layout.id: layout for layout in (ISOLATOR, COUNTER)}
 
 
@@ -181,6 +183,7 @@ def test_what_is_missing_is_told_wherever_it_is_missing(
         without(records, 1, 2, 5, 11, 12, 13, 21, 22, 29)
     )
     assert "records 11 to 13" in caplog.text
+    assert store.lost == 9
 
 
 def test_what_is_missing_before_a_refused_record_is_told_once(store: Store, tmp_path: Path) -> None:
@@ -190,6 +193,7 @@ def test_what_is_missing_before_a_refused_record_is_told_once(store: Store, tmp_
     store.events(without(read(tmp_path, "events"), 2, 3, 6, 8), 0)
     assert rejected(store.connection) == [("events", 4), ("events", 7)]
     assert gaps(store.connection) == [("events", 2, 3), ("events", 6, 6)]
+    assert store.lost == 3
     assert asked(store.connection, "select number from event order by 1") == [1, 5]
 
 
@@ -202,3 +206,47 @@ def test_a_journal_of_which_segments_are_gone(store: Store, tmp_path: Path, monk
     store.frames(read(tmp_path, "frames"), LAYOUTS, 0)
     ends = [first for first, _ in files]
     assert gaps(store.connection) == [("frames", 1, ends[1] - 1), ("frames", ends[2], ends[3] - 1)]
+
+
+def test_it_is_told_between_which_times_records_are_missing(store: Store, tmp_path: Path) -> None:
+    written(tmp_path, frames=30)
+    records = read(tmp_path, "frames")
+    store.frames(without(records[:10], 4, 5), LAYOUTS, 0)
+    again = Store(store.connection, WRITER)
+    again.frames(without(records[10:], 11), LAYOUTS, again.position("frames"))
+    seconds_of = "(extract(epoch from after) - {0})::int, (extract(epoch from before) - {0})::int".format(
+        NOON // SECOND
+    )
+    assert asked(store.connection, f"select first, last, {seconds_of} from journal_gap order by first") == [
+        (4, 5, 1, 4),
+        (11, 11, 8, 10),
+    ]
+
+
+def test_from_when_to_when_readings_of_a_layout_are_expected(store: Store) -> None:
+    gone = Layout("L77-ISO", ("L77-ISO.pressure",))
+    span = (
+        "select (extract(epoch from since) - {0})::int, (extract(epoch from until) - {0})::int from layout"
+        " order by device".format(NOON // SECOND)
+    )
+    first = frame_records(ISOLATOR, gone, *(good_frame(i, x) for x in (ISOLATOR, gone) for i in (3, 4)))
+    store.frames(first, LAYOUTS | {gone.id: gone}, 0)
+    assert asked(store.connection, span) == [(3, None), (3, None)]
+    tell_plant(store.connection, plant.load(BASE))
+    assert asked(store.connection, span) == [(3, None), (3, 5)]
+    later = [replace(r, number=r.number + 6) for r in frame_records(good_frame(5, gone), good_frame(6, gone))]
+    Store(store.connection, WRITER).frames(later, {}, 6)
+    assert asked(store.connection, span) == [(3, None), (3, 7)], (
+        "the engine still read it: it had the older configuration"
+    )
+    store.connection.execute("update layout set until = now() where device = 'L01-ISO'")
+    tell_plant(store.connection, plant.load(BASE))
+    assert asked(store.connection, span) == [(3, None), (3, 7)]
+
+
+def test_a_layout_of_a_block_that_was_refused_is_told_again(store: Store) -> None:
+    unknown = frame_records(good_frame(0, Layout("L99-XYZ", ("L99-XYZ.a",))))[0].body
+    records = frame_records(ISOLATOR, good_frame(0), good_frame(1))
+    store.frames([records[0], forged(records[1], unknown), records[2]], {}, 0)
+    assert asked(store.connection, "select device from layout") == ["L01-ISO"]
+    assert (rejected(store.connection), seconds(store.connection)) == ([("frames", 2)], [1])

@@ -1,5 +1,8 @@
 """Bringing a database to the newest schema: once, by whoever comes first, never backward, never by half."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import LiteralString
@@ -55,6 +58,16 @@ def test_several_at_once_apply_each_migration_once(plain_database_url: str) -> N
         answers = list(threads.map(upgraded, [plain_database_url] * 4))
     assert [number for number, _ in answers] == [NEWEST] * 4
     assert sorted(len(said) for _, said in answers) == [0, 0, 0, NEWEST]
+
+
+@pytest.mark.parametrize("verb", ["upgrade", "adopt"])
+def test_a_database_that_is_away_is_said(verb: str) -> None:
+    environment = {**os.environ, "TELEMETRY_DATABASE_URL": "postgresql://telemetry@127.0.0.1:1/none"}
+    command = [sys.executable, "-m", "telemetry", "db", verb]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert done.returncode == 1
+    assert done.stderr.startswith("The database cannot be used (")
+    assert "Start the service" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_newer_database_is_refused_and_left_alone(database_url: str) -> None:

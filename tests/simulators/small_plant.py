@@ -17,7 +17,9 @@ NAME = Text(en="test", zh="test")
 
 
 def all_profiles() -> list[str]:
-    return sorted(file.stem for file in PROFILES.glob("*.yaml"))
+    """All that can be simulated: not the service itself."""
+    names = sorted(file.stem for file in PROFILES.glob("*.yaml"))
+    return [name for name in names if profile(name).protocol != "service"]
 
 
 @cache

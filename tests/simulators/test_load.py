@@ -29,6 +29,7 @@ from simulators.load.configuration import write_configuration
 from simulators.load.fleet import QUANTITIES, Fleet
 from simulators.load.items import SERVER, SOURCE, encoded, stamps_of
 from simulators.load.plant import LoadPlant, Size, load_plant
+from simulators.load.served import answers
 from telemetry.errors import Refusal
 from telemetry.plant import load
 from tests.foreign import clients
@@ -378,3 +379,34 @@ def test_the_verb(tmp_path: Path) -> None:
         finally:
             process.send_signal(signal.SIGINT)
             assert process.wait(10) == 0
+
+
+async def test_what_was_answered_is_written_down(tmp_path: Path) -> None:
+    file = tmp_path / "answers"
+    plant = LoadPlant(SMALL, seed=3, served=file)
+    began_ns = time.time_ns()
+    try:
+        await plant.open()
+        async with Client(plant.addresses[OPCUA]) as client:
+            nodes = [client.get_node(f"ns=2;s={name}") for name in plant.fleet.names]
+            first = await client.read_values(nodes)
+            plant.fleet.step(time.time_ns())
+            second = await client.read_values(nodes)
+        modbus = AsyncModbusTcpClient("127.0.0.1", port=int(plant.addresses[MODBUS].split(":")[2].split("/")[0]))
+        await modbus.connect()
+        words = (await modbus.read_input_registers(0, count=SMALL.tags)).registers
+        modbus.close()
+    finally:
+        await plant.close()
+    found = answers(file)
+    opcua, other = plant.devices[OPCUA].row, plant.devices[MODBUS].row
+    assert found["device"].tolist() == [opcua, opcua, other]
+    assert found["step"].tolist() == [1, 2, 2]
+    assert ((found["time_ns"] >= began_ns) & (found["time_ns"] <= time.time_ns())).all()
+
+    # The same seed and as many steps show the same values.
+    again = Fleet(SMALL.devices, SMALL.tags, seed=3)
+    for expected in (first, second):
+        again.step(0)
+        assert again.values[opcua].astype(np.float32).tolist() == expected
+    assert np.rint(again.values[other] / again.resolution).astype(np.uint16).tolist() == words

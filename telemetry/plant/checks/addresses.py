@@ -10,6 +10,7 @@ from telemetry.plant.checks.whole import Whole, at
 from telemetry.plant.model import Equipment
 
 OPCUA_FORM: Final = "opc.tcp://host:4840"
+SERVICE: Final = "service:"
 
 
 def check(whole: Whole) -> None:
@@ -20,7 +21,7 @@ def check(whole: Whole) -> None:
         protocol = unit.profile.protocol
         mistake = fault(unit.address, protocol)
         if mistake is not None:
-            written = form(unit.address) if protocol == "modbus" else OPCUA_FORM
+            written = form(unit.address) if protocol == "modbus" else SERVICE if protocol == "service" else OPCUA_FORM
             right = f"Profile {unit.profile.profile} speaks {protocol}: write {written}."
             whole.wrong(place, f"the address {shown(unit.address)} {mistake}", right)
             continue
@@ -60,7 +61,9 @@ def _speed(way: Place) -> str:
 
 
 def fault(address: str, protocol: str) -> str | None:
-    """What is wrong with a device's address for a protocol (``opcua``, ``modbus``); None when nothing is."""
+    """What is wrong with a device's address for a protocol (``opcua``, ``modbus``, ``service``); None when nothing is."""
+    if protocol == "service":
+        return None if address == SERVICE else "does not mean the service itself"
     return _modbus(address) if protocol == "modbus" else _opcua(address)
 
 

@@ -7,9 +7,10 @@ from typing import Final
 
 from drivers.frame import LARGEST_LAYOUT
 from drivers.profile import Profile, ProfileTag
+from telemetry.engine.service_device import FIGURES, REASON
 from telemetry.plant.checks.whole import Whole
 from telemetry.plant.document import Document, Keys
-from telemetry.plant.findings import listed
+from telemetry.plant.findings import listed, nearest
 
 _TAG_NAME: Final = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*")
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -28,6 +29,8 @@ def check(whole: Whole) -> None:
             )
         for name, tag, path in written(profile):
             _tag(whole, name, tag, (document, path))
+            if tag.figure is not None:
+                _figure(whole, tag, (document, (*path, "figure")))
 
 
 def written(profile: Profile) -> Iterator[tuple[str, ProfileTag, Keys]]:
@@ -76,6 +79,14 @@ def _size(whole: Whole, profile: Profile, document: Document) -> None:
             f"profile {profile.profile} has {len(polled)} tags that are read every second; one device has at most {LARGEST_LAYOUT}",
             "Split it into two profiles, each with an equipment of its own.",
         )
+
+
+def _figure(whole: Whole, tag: ProfileTag, place: tuple[Document, Keys]) -> None:
+    if (tag.figure == REASON) == (tag.kind == "text") and tag.figure in (*FIGURES, REASON):
+        return
+    known = (REASON,) if tag.kind == "text" else tuple(FIGURES)
+    what = f"the service has no {'text' if tag.kind == 'text' else 'figure'} {tag.figure}"
+    whole.wrong(place, what, nearest(str(tag.figure), known))
 
 
 def _tag(whole: Whole, name: str, tag: ProfileTag, place: tuple[Document, Keys]) -> None:
