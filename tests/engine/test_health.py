@@ -33,7 +33,9 @@ async def test_what_the_historian_tells_is_read_and_alarmed(tmp_path: Path) -> N
         tell(folder, lost)
         alarms = {"SERVICE.records.rejected_lately.rejected", "SERVICE.records.lost_lately.lost"}
         await running.until(lambda: alarms <= running.mirror.alarms.keys(), "both losses are alarmed")
-        assert running.mirror.texts["SERVICE.historian.reason"] == "It is away."
+        texts = running.mirror.texts  # what changes is told behind the frame that raised the alarm
+        await running.until(lambda: texts["SERVICE.historian.reason"] == "It is away.", "its reason is told")
+        assert texts["SERVICE.historian.reason"] == "It is away."
         figures = ("records_rejected", "bytes_damaged", "records_missing", "historian_database")
         assert [running.figure(name) for name in figures] == [2, 99, 7, 0]
 
