@@ -73,3 +73,4 @@ async def test_an_engine_that_is_killed_before_its_first_frame_leaves_nothing_un
         await some_frames(running)
     slots, events = kept()
     all_accounted(slots, events)
+    assert "engine stopped" in told(events)
